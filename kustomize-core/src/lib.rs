@@ -1,1 +1,13 @@
-//! Being built.
+//! Renders, patches and edits Kubernetes kustomizations, byte for byte as kustomize 5.8.1 does.
+#![allow(dead_code, reason = "the parts that use it are being added")]
+
+mod id;
+mod resource;
+mod resource_set;
+mod source;
+mod yaml;
+
+pub use id::{Gvk, ResourceId};
+pub use resource::{Origin, Resource};
+pub use resource_set::ResourceSet;
+pub use source::{ContentId, Directory, FileSource, Memory, ReadError, Resolved};

@@ -1,0 +1,154 @@
+//! One resource of a build: its manifest and what the build knows of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::id::{Gvk, ResourceId, split_api_version};
+use crate::yaml::{Document, NodeId, Scalar};
+
+/// A Kubernetes resource.
+///
+/// Opaque: read it through [`Resource::id`] or convert it to a
+/// [`serde_json::Value`]. Cloning is cheap; the manifest is shared until one
+/// of the two changes.
+#[derive(Debug, Clone)]
+pub struct Resource {
+    doc: Arc<Document>,
+    pub(crate) history: History,
+    pub(crate) origin: Option<Arc<Origin>>,
+}
+
+/// What kustomize keeps in `internal.config.kubernetes.io/*` annotations while
+/// it builds; here beside the manifest, so that it need not be parsed or stripped.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct History {
+    /// Ids before each renaming, oldest first.
+    /// The namespace is the effective one, as kustomize stores it.
+    pub(crate) previous: Vec<ResourceId>,
+    /// Name prefixes and suffixes that were added, oldest first.
+    pub(crate) prefixes: Vec<String>,
+    pub(crate) suffixes: Vec<String>,
+    /// Ids of the resources that refer to this one.
+    pub(crate) referrers: Vec<ResourceId>,
+    pub(crate) referring_vars: Vec<String>,
+    /// Of a generator: whether its content hash goes into the name.
+    pub(crate) needs_hash: bool,
+    /// Of a generator: what to do when the resource exists already.
+    pub(crate) behavior: Behavior,
+    /// Of a patch: whether it may change the name or kind of its target.
+    pub(crate) allow_name_change: bool,
+    pub(crate) allow_kind_change: bool,
+    pub(crate) helm_generated: bool,
+}
+
+/// What a generated resource does to one of the same id.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Behavior {
+    #[default]
+    Unspecified,
+    Create,
+    Replace,
+    Merge,
+}
+
+/// Where a resource came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Origin {
+    /// The file, as the file source knows it.
+    pub path: PathBuf,
+    /// The 1-based line the manifest starts on; `None` for a generated one.
+    pub line: Option<usize>,
+}
+
+impl Resource {
+    pub(crate) fn new(doc: Document) -> Self {
+        Self { doc: Arc::new(doc), history: History::default(), origin: None }
+    }
+
+    pub(crate) fn doc(&self) -> &Document {
+        &self.doc
+    }
+
+    /// The manifest for writing; copied first if another resource shares it.
+    pub(crate) fn doc_mut(&mut self) -> &mut Document {
+        Arc::make_mut(&mut self.doc)
+    }
+
+    /// Its type, name and namespace as they are now.
+    pub fn id(&self) -> ResourceId {
+        ResourceId { gvk: self.gvk(), name: self.name().to_owned(), namespace: self.namespace().to_owned() }
+    }
+
+    /// The id that the first file or generator gave it.
+    pub fn original_id(&self) -> ResourceId {
+        self.history.previous.first().cloned().unwrap_or_else(|| self.id())
+    }
+
+    /// Its type.
+    pub fn gvk(&self) -> Gvk {
+        Gvk::new(self.api_version(), self.kind())
+    }
+
+    /// Group and version without copying them.
+    pub(crate) fn group_version(&self) -> (&str, &str) {
+        split_api_version(self.api_version())
+    }
+
+    /// The `apiVersion`; empty if it has none.
+    pub fn api_version(&self) -> &str {
+        self.doc.get_text(self.doc.root(), "apiVersion").unwrap_or_default()
+    }
+
+    /// The `kind`; empty if it has none.
+    pub fn kind(&self) -> &str {
+        self.doc.get_text(self.doc.root(), "kind").unwrap_or_default()
+    }
+
+    /// `metadata.name`; empty if it has none.
+    pub fn name(&self) -> &str {
+        self.metadata_text("name")
+    }
+
+    /// `metadata.namespace`; empty if it has none.
+    pub fn namespace(&self) -> &str {
+        self.metadata_text("namespace")
+    }
+
+    /// Where it was read, if it came from a file.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_deref()
+    }
+
+    fn metadata_text(&self, key: &str) -> &str {
+        self.metadata().and_then(|metadata| self.doc.get_text(metadata, key)).unwrap_or_default()
+    }
+
+    pub(crate) fn metadata(&self) -> Option<NodeId> {
+        self.doc.get(self.doc.root(), "metadata")
+    }
+
+    pub(crate) fn set_name(&mut self, name: &str) {
+        self.set_metadata_text("name", name);
+    }
+
+    pub(crate) fn set_metadata_text(&mut self, key: &str, text: &str) {
+        let doc = self.doc_mut();
+        let metadata = match doc.get(doc.root(), "metadata") {
+            Some(metadata) if doc.is_mapping(metadata) => metadata,
+            _ => {
+                let metadata = doc.new_mapping();
+                doc.set(doc.root(), "metadata", metadata);
+                // `set` may have replaced a null in place, so ask for the node that is there now.
+                doc.get(doc.root(), "metadata").unwrap_or(metadata)
+            }
+        };
+        doc.set_value(metadata, key, Scalar::string(text));
+    }
+
+    /// The text of a label or annotation.
+    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
+        let annotations = self.doc.get(self.metadata()?, "annotations")?;
+        self.doc.get_text(annotations, key)
+    }
+}

@@ -1,0 +1,330 @@
+//! Where a build reads files: a directory, memory, or a Git tree.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// The only way in which a build reads files.
+///
+/// Paths are `/`-separated; relative ones start at the source's root. The
+/// methods that take a path follow symbolic links.
+pub trait FileSource: Send + Sync {
+    /// The path without symbolic links, `.` and `..`, and what is there.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] if nothing is there, or a link leaves the source.
+    fn resolve(&self, path: &Path) -> Result<Resolved, ReadError>;
+
+    /// The bytes of a regular file.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] if it is missing, not a regular file, or larger than
+    /// `limit` bytes; nothing is read beyond the limit.
+    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError>;
+
+    /// The names in a directory, sorted.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] if it is missing or not a directory.
+    fn list(&self, dir: &Path) -> Result<Vec<String>, ReadError>;
+
+    /// An id that changes whenever the content of the file or, for a source
+    /// that can tell, of anything below the directory does. `None` if it
+    /// cannot be had without reading.
+    fn content_id(&self, path: &Path) -> Option<ContentId> {
+        let _ = path;
+        None
+    }
+}
+
+/// What [`FileSource::resolve`] finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Resolved {
+    /// The path without symbolic links, `.` and `..`.
+    pub path: PathBuf,
+    /// Whether it is a directory; otherwise it is a file.
+    pub is_dir: bool,
+}
+
+impl Resolved {
+    /// A file or directory at `path`.
+    pub fn new(path: impl Into<PathBuf>, is_dir: bool) -> Self {
+        Self { path: path.into(), is_dir }
+    }
+}
+
+/// Names a file's or tree's content, such as a Git object id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ContentId(String);
+
+impl ContentId {
+    /// Two ids are equal exactly when the contents are.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a file or directory could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Nothing is there.
+    #[error("{} does not exist", path.display())]
+    NotFound {
+        /// What was asked for.
+        path: PathBuf,
+    },
+    /// A directory where a file is wanted, or the other way round, or neither of them.
+    #[error("{} is not a {wanted}", path.display())]
+    WrongKind {
+        /// What was asked for.
+        path: PathBuf,
+        /// `regular file` or `directory`.
+        wanted: &'static str,
+    },
+    /// The file is larger than the caller allows.
+    #[error("{} is larger than the limit of {limit} bytes", path.display())]
+    TooLarge {
+        /// What was asked for.
+        path: PathBuf,
+        /// In bytes.
+        limit: u64,
+    },
+    /// A symbolic link or `..` that leads out of the source.
+    #[error("{} leads out of the files that may be read", path.display())]
+    Outside {
+        /// What was asked for.
+        path: PathBuf,
+    },
+    /// The source failed.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// What was asked for.
+        path: PathBuf,
+        /// What the source says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// A directory of the file system, and nothing outside it.
+///
+/// ```
+/// use kustomize_core::{Directory, FileSource};
+/// # let temp = tempfile::tempdir()?;
+/// # std::fs::write(temp.path().join("a.yaml"), "a: 1\n")?;
+/// # let path = temp.path();
+/// let files = Directory::new(path)?;
+/// assert_eq!(&*files.read("a.yaml".as_ref(), 1 << 20)?, b"a: 1\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Directory {
+    root: PathBuf,
+}
+
+impl Directory {
+    /// The directory at `root`; `/` for the whole file system.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] if it cannot be resolved.
+    pub fn new(root: impl AsRef<Path>) -> Result<Self, ReadError> {
+        let root = root.as_ref();
+        let root = root.canonicalize().map_err(|error| io_error(root, error))?;
+        Ok(Self { root })
+    }
+
+    /// The real path of `path`, inside the root.
+    fn locate(&self, path: &Path) -> Result<PathBuf, ReadError> {
+        let relative = path.strip_prefix("/").unwrap_or(path);
+        let real = self.root.join(relative).canonicalize().map_err(|error| io_error(path, error))?;
+        if real.starts_with(&self.root) { Ok(real) } else { Err(ReadError::Outside { path: path.to_owned() }) }
+    }
+}
+
+fn io_error(path: &Path, error: io::Error) -> ReadError {
+    let path = path.to_owned();
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ReadError::NotFound { path },
+        _ => ReadError::Io { path, source: error.into() },
+    }
+}
+
+impl FileSource for Directory {
+    fn resolve(&self, path: &Path) -> Result<Resolved, ReadError> {
+        let real = self.locate(path)?;
+        let inside = real.strip_prefix(&self.root).unwrap_or(&real);
+        let resolved = if self.root == Path::new("/") { Path::new("/").join(inside) } else { inside.to_owned() };
+        Ok(Resolved::new(resolved, real.is_dir()))
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+        use std::io::Read;
+        let real = self.locate(path)?;
+        // Asked before opening: opening a FIFO would wait for a writer.
+        let kind = fs::metadata(&real).map_err(|error| io_error(path, error))?;
+        if !kind.is_file() {
+            return Err(ReadError::WrongKind { path: path.to_owned(), wanted: "regular file" });
+        }
+        if kind.len() > limit {
+            return Err(ReadError::TooLarge { path: path.to_owned(), limit });
+        }
+        let mut bytes = Vec::with_capacity(kind.len() as usize);
+        let file = fs::File::open(&real).map_err(|error| io_error(path, error))?;
+        // One byte more than allowed tells a file that grew meanwhile.
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| io_error(path, error))?;
+        if bytes.len() as u64 > limit {
+            return Err(ReadError::TooLarge { path: path.to_owned(), limit });
+        }
+        Ok(bytes.into())
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<String>, ReadError> {
+        let real = self.locate(dir)?;
+        if !real.is_dir() {
+            return Err(ReadError::WrongKind { path: dir.to_owned(), wanted: "directory" });
+        }
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&real).map_err(|error| io_error(dir, error))? {
+            let entry = entry.map_err(|error| io_error(dir, error))?;
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+/// Files in memory: for tests, and for callers that have their own storage.
+///
+/// ```
+/// use kustomize_core::{FileSource, Memory};
+/// let files = Memory::new().with("app/kustomization.yaml", "resources: []\n");
+/// assert!(files.resolve("app".as_ref())?.is_dir);
+/// # Ok::<(), kustomize_core::ReadError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    files: BTreeMap<PathBuf, Arc<[u8]>>,
+}
+
+impl Memory {
+    /// No files.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds or replaces a file.
+    #[must_use]
+    pub fn with(mut self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Self {
+        self.insert(path, content);
+        self
+    }
+
+    /// Adds or replaces a file.
+    pub fn insert(&mut self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+        self.files.insert(lexically_normal(path.as_ref()), content.as_ref().into());
+    }
+
+    /// Removes a file; nothing happens if it is not there.
+    pub fn remove(&mut self, path: impl AsRef<Path>) {
+        self.files.remove(&lexically_normal(path.as_ref()));
+    }
+
+    fn below<'a>(&'a self, dir: &'a Path) -> impl Iterator<Item = &'a Path> {
+        self.files.range(dir.to_owned()..).map(|(path, _)| path.as_path()).take_while(move |path| path.starts_with(dir))
+    }
+}
+
+impl FileSource for Memory {
+    fn resolve(&self, path: &Path) -> Result<Resolved, ReadError> {
+        let normal = lexically_normal(path);
+        if self.files.contains_key(&normal) {
+            return Ok(Resolved::new(normal, false));
+        }
+        if normal.as_os_str().is_empty() || self.below(&normal).next().is_some() {
+            return Ok(Resolved::new(normal, true));
+        }
+        Err(ReadError::NotFound { path: path.to_owned() })
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+        let found = self.resolve(path)?;
+        match self.files.get(&found.path) {
+            Some(bytes) if bytes.len() as u64 <= limit => Ok(Arc::clone(bytes)),
+            Some(_) => Err(ReadError::TooLarge { path: path.to_owned(), limit }),
+            None => Err(ReadError::WrongKind { path: path.to_owned(), wanted: "regular file" }),
+        }
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<String>, ReadError> {
+        let found = self.resolve(dir)?;
+        if !found.is_dir {
+            return Err(ReadError::WrongKind { path: dir.to_owned(), wanted: "directory" });
+        }
+        let names = self.below(&found.path).filter_map(|path| path.strip_prefix(&found.path).ok()?.iter().next());
+        let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+}
+
+/// The path without `.` and `..`, and without a leading `/`; `..` at the root stays there.
+pub(crate) fn lexically_normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => normal.push(name),
+            Component::ParentDir => {
+                normal.pop();
+            }
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+        }
+    }
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_knows_its_directories() {
+        let files = Memory::new().with("a/b/c.yaml", "").with("a-b/d.yaml", "");
+        assert_eq!(files.list(Path::new("a")).expect("listed"), ["b"]);
+        assert_eq!(files.list(Path::new("")).expect("listed"), ["a", "a-b"]);
+        assert!(files.resolve(Path::new("a/../a-b/./d.yaml")).is_ok_and(|found| !found.is_dir));
+        assert!(matches!(files.resolve(Path::new("a/x")), Err(ReadError::NotFound { .. })));
+    }
+
+    #[test]
+    fn a_directory_is_not_left() {
+        let temp = tempfile::tempdir().expect("temporary directory");
+        let inside = temp.path().join("inside");
+        fs::create_dir(&inside).expect("created");
+        fs::write(temp.path().join("secret"), "x").expect("written");
+        std::os::unix::fs::symlink("../secret", inside.join("link")).expect("linked");
+        let files = Directory::new(&inside).expect("opened");
+        for path in ["../secret", "link"] {
+            assert!(matches!(files.read(Path::new(path), 10), Err(ReadError::Outside { .. })), "{path}");
+        }
+    }
+
+    #[test]
+    fn limits_are_kept() {
+        let files = Memory::new().with("a", "12345");
+        assert!(matches!(files.read(Path::new("a"), 4), Err(ReadError::TooLarge { limit: 4, .. })));
+        assert!(files.read(Path::new("a"), 5).is_ok());
+    }
+}

@@ -1,0 +1,599 @@
+//! The document model: one manifest as an arena of nodes.
+//!
+//! Scalars are kept as (tag, style, text), the way go-yaml v3 keeps them, and
+//! resolved to a type only when somebody asks. Text that came from a file is
+//! a span of that file; only what a build adds is stored in the document. A
+//! document is plain data without pointers, so copying one (the
+//! copy-on-write step of a shared base) is two `memcpy`s.
+
+use std::sync::Arc;
+
+use super::resolve;
+
+/// A file's text, shared by the documents that were parsed from it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct SourceText {
+    pub(crate) text: String,
+}
+
+/// A node of one [`Document`]; means nothing in another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct NodeId(u32);
+
+const NONE: u32 = u32::MAX;
+/// Marks a text span as one of [`Document::owned`] instead of the source's.
+const OWNED: u32 = 1 << 31;
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Scalar,
+    Mapping,
+    Sequence,
+}
+
+/// How a scalar was written. Matters because a setter of kustomize keeps it,
+/// and because only a plain scalar is resolved to a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    Plain,
+    SingleQuoted,
+    DoubleQuoted,
+    Literal,
+    Folded,
+}
+
+/// A node's tag. `Implicit` stands for "as the text resolves", see [`Document::tag`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tag {
+    Implicit,
+    Null,
+    Bool,
+    Int,
+    Float,
+    Str,
+    Timestamp,
+    Binary,
+    Merge,
+    Map,
+    Seq,
+    /// A tag of another kind, kept in [`Document::custom_tags`].
+    Custom,
+}
+
+/// The parts of a scalar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scalar<'a> {
+    pub(crate) tag: Tag,
+    pub(crate) style: Style,
+    pub(crate) text: &'a str,
+}
+
+impl<'a> Scalar<'a> {
+    /// A plain scalar that is resolved from its text.
+    pub(crate) fn plain(text: &'a str) -> Self {
+        Self { tag: Tag::Implicit, style: Style::Plain, text }
+    }
+
+    /// A scalar that is a string whatever it looks like.
+    pub(crate) fn string(text: &'a str) -> Self {
+        Self { tag: Tag::Str, style: Style::Plain, text }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    kind: Kind,
+    style: Style,
+    tag: Tag,
+    /// Written in flow style (`{}`, `[]`); collections only.
+    flow: bool,
+    /// Where it starts in the source, in bytes; `NONE` for what a build made.
+    offset: u32,
+    /// Scalar: start of the text. Collection: first child.
+    a: u32,
+    /// Scalar: length of the text, with `OWNED`. Collection: last child.
+    b: u32,
+    /// The next sibling. A mapping's children are key, value, key, value, …
+    next: u32,
+}
+
+/// One YAML document without anchors and aliases (the parser expands them).
+#[derive(Debug, Clone)]
+pub(crate) struct Document {
+    source: Arc<SourceText>,
+    owned: String,
+    nodes: Vec<Node>,
+    root: NodeId,
+    custom_tags: Vec<(NodeId, Box<str>)>,
+}
+
+impl Document {
+    /// An empty document over `source`, with an empty mapping as root.
+    pub(crate) fn new(source: Arc<SourceText>) -> Self {
+        let root = Node {
+            kind: Kind::Mapping,
+            style: Style::Plain,
+            tag: Tag::Map,
+            flow: false,
+            offset: NONE,
+            a: NONE,
+            b: NONE,
+            next: NONE,
+        };
+        Self { source, owned: String::new(), nodes: vec![root], root: NodeId(0), custom_tags: Vec::new() }
+    }
+
+    pub(crate) fn root(&self) -> NodeId {
+        self.root
+    }
+
+    pub(crate) fn set_root(&mut self, root: NodeId) {
+        self.root = root;
+    }
+
+    // ---- reading ----
+
+    pub(crate) fn kind(&self, id: NodeId) -> Kind {
+        self.node(id).kind
+    }
+
+    pub(crate) fn is_mapping(&self, id: NodeId) -> bool {
+        self.kind(id) == Kind::Mapping
+    }
+
+    pub(crate) fn is_sequence(&self, id: NodeId) -> bool {
+        self.kind(id) == Kind::Sequence
+    }
+
+    pub(crate) fn is_scalar(&self, id: NodeId) -> bool {
+        self.kind(id) == Kind::Scalar
+    }
+
+    /// A scalar's text as YAML sees it (unquoted, unescaped, unfolded); empty for a collection.
+    pub(crate) fn text(&self, id: NodeId) -> &str {
+        let node = self.node(id);
+        if node.kind != Kind::Scalar {
+            return "";
+        }
+        let (start, len) = (node.a as usize, (node.b & !OWNED) as usize);
+        let text = if node.b & OWNED != 0 { &self.owned } else { &self.source.text };
+        &text[start..start + len]
+    }
+
+    pub(crate) fn style(&self, id: NodeId) -> Style {
+        self.node(id).style
+    }
+
+    pub(crate) fn is_flow(&self, id: NodeId) -> bool {
+        self.node(id).flow
+    }
+
+    /// The tag as written or set, `Implicit` if neither.
+    pub(crate) fn raw_tag(&self, id: NodeId) -> Tag {
+        self.node(id).tag
+    }
+
+    /// The tag after resolution, never `Implicit`.
+    pub(crate) fn tag(&self, id: NodeId) -> Tag {
+        let node = self.node(id);
+        match (node.tag, node.kind, node.style) {
+            (Tag::Implicit, Kind::Mapping, _) => Tag::Map,
+            (Tag::Implicit, Kind::Sequence, _) => Tag::Seq,
+            (Tag::Implicit, Kind::Scalar, Style::Plain) => resolve::tag(self.text(id)),
+            (Tag::Implicit, Kind::Scalar, _) => Tag::Str,
+            (tag, ..) => tag,
+        }
+    }
+
+    /// The text of a [`Tag::Custom`].
+    pub(crate) fn custom_tag(&self, id: NodeId) -> Option<&str> {
+        self.custom_tags.iter().find(|(node, _)| *node == id).map(|(_, tag)| &**tag)
+    }
+
+    pub(crate) fn scalar(&self, id: NodeId) -> Scalar<'_> {
+        Scalar { tag: self.raw_tag(id), style: self.style(id), text: self.text(id) }
+    }
+
+    /// Whether the node is a null: `null`, `~`, nothing at all, or tagged so.
+    pub(crate) fn is_null(&self, id: NodeId) -> bool {
+        self.is_scalar(id) && self.tag(id) == Tag::Null
+    }
+
+    /// The 1-based line the node starts on, if it came from a file.
+    pub(crate) fn line(&self, id: NodeId) -> Option<usize> {
+        let offset = self.node(id).offset;
+        (offset != NONE).then(|| {
+            let before = &self.source.text.as_bytes()[..(offset as usize).min(self.source.text.len())];
+            1 + before.iter().filter(|byte| **byte == b'\n').count()
+        })
+    }
+
+    /// The children of a sequence, or keys and values of a mapping in turn.
+    pub(crate) fn children(&self, id: NodeId) -> Children<'_> {
+        let node = self.node(id);
+        Children { doc: self, next: if node.kind == Kind::Scalar { NONE } else { node.a } }
+    }
+
+    /// The items of a sequence; nothing for other kinds.
+    pub(crate) fn items(&self, id: NodeId) -> Children<'_> {
+        let next = if self.is_sequence(id) { self.node(id).a } else { NONE };
+        Children { doc: self, next }
+    }
+
+    /// The (key, value) pairs of a mapping in order; nothing for other kinds.
+    pub(crate) fn entries(&self, id: NodeId) -> Entries<'_> {
+        let next = if self.is_mapping(id) { self.node(id).a } else { NONE };
+        Entries(Children { doc: self, next })
+    }
+
+    /// How many items a sequence or entries a mapping has.
+    pub(crate) fn len(&self, id: NodeId) -> usize {
+        let children = self.children(id).count();
+        if self.is_mapping(id) { children / 2 } else { children }
+    }
+
+    pub(crate) fn is_empty(&self, id: NodeId) -> bool {
+        self.children(id).next().is_none()
+    }
+
+    /// The value of `key` in a mapping.
+    pub(crate) fn get(&self, map: NodeId, key: &str) -> Option<NodeId> {
+        self.entries(map).find(|(k, _)| self.text(*k) == key).map(|(_, v)| v)
+    }
+
+    /// The value below a path of mapping keys.
+    pub(crate) fn get_path(&self, map: NodeId, path: &[&str]) -> Option<NodeId> {
+        path.iter().try_fold(map, |node, key| self.get(node, key))
+    }
+
+    /// The text of the scalar at `key`; `None` if absent or not a scalar.
+    pub(crate) fn get_text(&self, map: NodeId, key: &str) -> Option<&str> {
+        self.get(map, key).filter(|id| self.is_scalar(*id)).map(|id| self.text(id))
+    }
+
+    // ---- writing ----
+
+    /// A scalar that is in no collection yet.
+    pub(crate) fn new_scalar(&mut self, scalar: Scalar<'_>) -> NodeId {
+        let (a, b) = self.own(scalar.text);
+        self.push_node(Node {
+            kind: Kind::Scalar,
+            style: scalar.style,
+            tag: scalar.tag,
+            flow: false,
+            offset: NONE,
+            a,
+            b,
+            next: NONE,
+        })
+    }
+
+    /// A scalar whose text is `source[start..start + len]`; for parsers.
+    pub(crate) fn new_source_scalar(&mut self, tag: Tag, style: Style, start: usize, len: usize) -> NodeId {
+        debug_assert!(self.source.text.is_char_boundary(start) && self.source.text.is_char_boundary(start + len));
+        self.push_node(Node {
+            kind: Kind::Scalar,
+            style,
+            tag,
+            flow: false,
+            offset: start as u32,
+            a: start as u32,
+            b: len as u32,
+            next: NONE,
+        })
+    }
+
+    pub(crate) fn new_mapping(&mut self) -> NodeId {
+        self.new_collection(Kind::Mapping)
+    }
+
+    pub(crate) fn new_sequence(&mut self) -> NodeId {
+        self.new_collection(Kind::Sequence)
+    }
+
+    fn new_collection(&mut self, kind: Kind) -> NodeId {
+        self.push_node(Node {
+            kind,
+            style: Style::Plain,
+            tag: Tag::Implicit,
+            flow: false,
+            offset: NONE,
+            a: NONE,
+            b: NONE,
+            next: NONE,
+        })
+    }
+
+    pub(crate) fn set_flow(&mut self, id: NodeId, flow: bool) {
+        self.node_mut(id).flow = flow;
+    }
+
+    pub(crate) fn set_offset(&mut self, id: NodeId, offset: usize) {
+        self.node_mut(id).offset = offset as u32;
+    }
+
+    pub(crate) fn set_tag(&mut self, id: NodeId, tag: Tag) {
+        self.node_mut(id).tag = tag;
+    }
+
+    pub(crate) fn set_custom_tag(&mut self, id: NodeId, tag: &str) {
+        self.node_mut(id).tag = Tag::Custom;
+        self.custom_tags.push((id, tag.into()));
+    }
+
+    pub(crate) fn set_style(&mut self, id: NodeId, style: Style) {
+        self.node_mut(id).style = style;
+    }
+
+    /// Replaces a scalar's text and keeps its tag and style.
+    pub(crate) fn set_text(&mut self, id: NodeId, text: &str) {
+        let (a, b) = self.own(text);
+        let node = self.node_mut(id);
+        (node.a, node.b) = (a, b);
+    }
+
+    /// Makes the node this scalar, whatever it was.
+    pub(crate) fn set_scalar(&mut self, id: NodeId, scalar: Scalar<'_>) {
+        let (a, b) = self.own(scalar.text);
+        let node = self.node_mut(id);
+        *node = Node { kind: Kind::Scalar, style: scalar.style, tag: scalar.tag, flow: false, a, b, ..*node };
+    }
+
+    /// Makes `id` what `with` is (same children), in its own place; `with` must not be used afterwards.
+    pub(crate) fn replace(&mut self, id: NodeId, with: NodeId) {
+        if id == with {
+            return;
+        }
+        let (next, new) = (self.node(id).next, *self.node(with));
+        *self.node_mut(id) = Node { next, ..new };
+        if new.tag == Tag::Custom
+            && let Some(tag) = self.custom_tag(with).map(Box::from)
+        {
+            self.custom_tags.retain(|(node, _)| *node != id);
+            self.custom_tags.push((id, tag));
+        }
+    }
+
+    /// Appends an item to a sequence (or a raw child to a mapping under construction).
+    pub(crate) fn push(&mut self, parent: NodeId, child: NodeId) {
+        self.node_mut(child).next = NONE;
+        let last = self.node(parent).b;
+        if last == NONE {
+            self.node_mut(parent).a = child.0;
+        } else {
+            self.node_mut(NodeId(last)).next = child.0;
+        }
+        self.node_mut(parent).b = child.0;
+    }
+
+    /// Puts `child` at `index` of a sequence; at the end if it has fewer items.
+    pub(crate) fn insert(&mut self, parent: NodeId, index: usize, child: NodeId) {
+        let Some(at) = self.children(parent).nth(index) else { return self.push(parent, child) };
+        self.node_mut(child).next = at.0;
+        match index.checked_sub(1).and_then(|before| self.children(parent).nth(before)) {
+            Some(before) => self.node_mut(before).next = child.0,
+            None => self.node_mut(parent).a = child.0,
+        }
+    }
+
+    /// Appends an entry without looking for one of the same key.
+    pub(crate) fn push_entry(&mut self, map: NodeId, key: NodeId, value: NodeId) {
+        self.push(map, key);
+        self.push(map, value);
+    }
+
+    /// Sets `key` to `value`, in place if the key is there, else at the end.
+    pub(crate) fn set(&mut self, map: NodeId, key: &str, value: NodeId) {
+        match self.get(map, key) {
+            Some(old) => self.replace(old, value),
+            None => {
+                let key = self.new_scalar(Scalar::string(key));
+                self.push_entry(map, key, value);
+            }
+        }
+    }
+
+    /// Sets `key` to a scalar.
+    pub(crate) fn set_value(&mut self, map: NodeId, key: &str, scalar: Scalar<'_>) {
+        match self.get(map, key) {
+            Some(old) => self.set_scalar(old, scalar),
+            None => {
+                let value = self.new_scalar(scalar);
+                self.set(map, key, value);
+            }
+        }
+    }
+
+    /// Takes `key` out of a mapping; its value, if it was there.
+    pub(crate) fn remove(&mut self, map: NodeId, key: &str) -> Option<NodeId> {
+        let index = self.entries(map).position(|(k, _)| self.text(k) == key)?;
+        let value = self.remove_child(map, 2 * index + 1);
+        self.remove_child(map, 2 * index);
+        value
+    }
+
+    /// Takes the item at `index` out of a sequence.
+    pub(crate) fn remove_item(&mut self, seq: NodeId, index: usize) -> Option<NodeId> {
+        if self.is_sequence(seq) { self.remove_child(seq, index) } else { None }
+    }
+
+    /// Makes the collection's children these; raw children (key, value, …) for a mapping.
+    pub(crate) fn set_children(&mut self, parent: NodeId, children: &[NodeId]) {
+        let node = self.node_mut(parent);
+        (node.a, node.b) = (NONE, NONE);
+        for child in children {
+            self.push(parent, *child);
+        }
+    }
+
+    fn remove_child(&mut self, parent: NodeId, index: usize) -> Option<NodeId> {
+        let before = index.checked_sub(1).and_then(|before| self.children(parent).nth(before));
+        let child = self.children(parent).nth(index)?;
+        let next = self.node(child).next;
+        match before {
+            Some(before) => self.node_mut(before).next = next,
+            None => self.node_mut(parent).a = next,
+        }
+        if self.node(parent).b == child.0 {
+            self.node_mut(parent).b = before.map_or(NONE, |id| id.0);
+        }
+        self.node_mut(child).next = NONE;
+        Some(child)
+    }
+
+    /// A deep copy of a node of another document (or of this one, cloned before).
+    pub(crate) fn copy_from(&mut self, other: &Document, id: NodeId) -> NodeId {
+        let node = *other.node(id);
+        let shared = Arc::ptr_eq(&self.source, &other.source);
+        let copy = match node.kind {
+            Kind::Scalar if shared && node.b & OWNED == 0 => self.push_node(Node { next: NONE, ..node }),
+            Kind::Scalar => {
+                let (a, b) = self.own(other.text(id));
+                self.push_node(Node { a, b, offset: NONE, next: NONE, ..node })
+            }
+            _ => {
+                let offset = if shared { node.offset } else { NONE };
+                let copy = self.push_node(Node { a: NONE, b: NONE, offset, next: NONE, ..node });
+                for child in other.children(id) {
+                    let child = self.copy_from(other, child);
+                    self.push(copy, child);
+                }
+                copy
+            }
+        };
+        if let Some(tag) = other.custom_tag(id) {
+            self.set_custom_tag(copy, tag);
+        }
+        copy
+    }
+
+    /// A deep copy of a node of this document.
+    pub(crate) fn copy(&mut self, id: NodeId) -> NodeId {
+        let node = *self.node(id);
+        let copy = self.push_node(Node { next: NONE, ..node });
+        if node.kind != Kind::Scalar {
+            let children: Vec<NodeId> = self.children(id).map(|child| child.0).map(NodeId).collect();
+            self.set_children(copy, &[]);
+            for child in children {
+                let child = self.copy(child);
+                self.push(copy, child);
+            }
+        }
+        if let Some(tag) = self.custom_tag(id).map(str::to_owned) {
+            self.set_custom_tag(copy, &tag);
+        }
+        copy
+    }
+
+    pub(crate) fn source(&self) -> &Arc<SourceText> {
+        &self.source
+    }
+
+    fn own(&mut self, text: &str) -> (u32, u32) {
+        let start = self.owned.len() as u32;
+        self.owned.push_str(text);
+        (start, text.len() as u32 | OWNED)
+    }
+
+    fn push_node(&mut self, node: Node) -> NodeId {
+        let id = NodeId(self.nodes.len() as u32);
+        self.nodes.push(node);
+        id
+    }
+
+    fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.nodes[id.0 as usize]
+    }
+}
+
+/// See [`Document::children`].
+#[derive(Clone)]
+pub(crate) struct Children<'a> {
+    doc: &'a Document,
+    next: u32,
+}
+
+impl Iterator for Children<'_> {
+    type Item = NodeId;
+
+    fn next(&mut self) -> Option<NodeId> {
+        if self.next == NONE {
+            return None;
+        }
+        let id = NodeId(self.next);
+        self.next = self.doc.node(id).next;
+        Some(id)
+    }
+}
+
+/// See [`Document::entries`].
+#[derive(Clone)]
+pub(crate) struct Entries<'a>(Children<'a>);
+
+impl Iterator for Entries<'_> {
+    type Item = (NodeId, NodeId);
+
+    fn next(&mut self) -> Option<(NodeId, NodeId)> {
+        Some((self.0.next()?, self.0.next()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(doc: &Document) -> Vec<String> {
+        doc.entries(doc.root()).map(|(k, v)| format!("{}={}", doc.text(k), doc.text(v))).collect()
+    }
+
+    #[test]
+    fn entries_are_set_in_place_appended_and_removed() {
+        let mut doc = Document::new(Arc::default());
+        for (key, value) in [("a", "1"), ("b", "2"), ("c", "3"), ("b", "4")] {
+            doc.set_value(doc.root(), key, Scalar::plain(value));
+        }
+        assert_eq!(keys(&doc), ["a=1", "b=4", "c=3"]);
+        doc.remove(doc.root(), "c");
+        doc.set_value(doc.root(), "d", Scalar::plain("5"));
+        doc.remove(doc.root(), "a");
+        assert_eq!(keys(&doc), ["b=4", "d=5"]);
+    }
+
+    #[test]
+    fn items_are_inserted_and_removed_anywhere() {
+        let mut doc = Document::new(Arc::default());
+        let seq = doc.new_sequence();
+        for (index, text) in [(0, "b"), (0, "a"), (9, "d"), (2, "c")] {
+            let item = doc.new_scalar(Scalar::plain(text));
+            doc.insert(seq, index, item);
+        }
+        let texts = |doc: &Document| doc.items(seq).map(|id| doc.text(id).to_owned()).collect::<String>();
+        assert_eq!(texts(&doc), "abcd");
+        doc.remove_item(seq, 3);
+        doc.remove_item(seq, 0);
+        assert_eq!(texts(&doc), "bc");
+    }
+
+    #[test]
+    fn a_copy_shares_nothing_with_its_origin() {
+        let mut other = Document::new(Arc::default());
+        let list = other.new_sequence();
+        let item = other.new_scalar(Scalar::string("x"));
+        other.push(list, item);
+        other.set(other.root(), "list", list);
+
+        let mut doc = Document::new(Arc::new(SourceText { text: "elsewhere".into() }));
+        let copied = doc.copy_from(&other, other.root());
+        let list = doc.get(copied, "list").expect("copied");
+        let item = doc.items(list).next().expect("copied");
+        assert_eq!((doc.text(item), doc.tag(item)), ("x", Tag::Str));
+        let twin = doc.copy(list);
+        doc.set_text(item, "y");
+        assert_eq!(doc.items(twin).map(|id| doc.text(id)).collect::<Vec<_>>(), ["x"]);
+    }
+}
