@@ -2,12 +2,14 @@
 #![allow(dead_code, reason = "the parts that use it are being added")]
 
 mod id;
+mod kustomization;
 mod resource;
 mod resource_set;
 mod source;
 mod yaml;
 
 pub use id::{Gvk, ResourceId};
+pub use kustomization::DecodeError;
 pub use resource::{Origin, Resource};
 pub use resource_set::ResourceSet;
 pub use source::{ContentId, Directory, FileSource, Memory, ReadError, Resolved};

@@ -209,6 +209,14 @@ impl Document {
         })
     }
 
+    /// The 1-based line and column (in characters) the node starts at, if it came from a file.
+    pub(crate) fn position(&self, id: NodeId) -> Option<(usize, usize)> {
+        let offset = self.node(id).offset;
+        let before = self.source.text.get(..offset as usize).filter(|_| offset != NONE)?;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+        Some((1 + before.matches('\n').count(), 1 + column))
+    }
+
     /// The children of a sequence, or keys and values of a mapping in turn.
     pub(crate) fn children(&self, id: NodeId) -> Children<'_> {
         let node = self.node(id);
