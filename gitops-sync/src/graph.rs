@@ -1,0 +1,362 @@
+//! Which resource has to wait for which.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use crate::hook::wave;
+use crate::id::{GroupKind, ResourceId};
+use crate::manifest::{Manifest, annotation};
+use crate::order;
+
+/// Resources it depends on, as cli-utils writes them:
+/// `group/namespaces/namespace/kind/name`, comma-separated.
+const DEPENDS_ON: &str = "config.kubernetes.io/depends-on";
+
+/// Resources that wait for one another, so that none can go first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cycle {
+    /// The resources, each waiting for the next and the last for the first.
+    pub resources: Vec<ResourceId>,
+}
+
+impl fmt::Display for Cycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for resource in &self.resources {
+            write!(f, "{resource} -> ")?;
+        }
+        match self.resources.first() {
+            Some(first) => write!(f, "{first}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why the order of a set of manifests cannot be worked out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GraphError {
+    /// Resources wait for one another.
+    #[error("the resources depend on one another: {0}")]
+    Cycle(Cycle),
+    /// A `depends-on` annotation cannot be read.
+    #[error(
+        "{id}: cannot read the dependency {reference:?} in its annotation config.kubernetes.io/depends-on"
+    )]
+    Reference {
+        /// The resource with the annotation.
+        id: Box<ResourceId>,
+        /// What the annotation says.
+        reference: String,
+    },
+    /// A resource depends on one that nobody applies.
+    #[error("{id} depends on {missing}, which is not among the resources to apply")]
+    Missing {
+        /// The resource with the annotation.
+        id: Box<ResourceId>,
+        /// The one it names.
+        missing: Box<ResourceId>,
+    },
+}
+
+/// The edges that resources themselves ask for; barriers for waves and
+/// kinds are added by the schedule.
+pub(crate) struct Dependencies {
+    /// For each manifest, the indices of those that must be ready first.
+    pub(crate) ready_first: Vec<Vec<usize>>,
+    /// The wave of each manifest, pulled forward for what others need.
+    pub(crate) waves: Vec<i64>,
+}
+
+/// Finds what each manifest waits for: its namespace, the definition of its
+/// kind, and what its `depends-on` annotation names.
+///
+/// As in Argo CD, a namespace or a definition that others need is pulled
+/// into the earliest wave of those.
+pub(crate) fn dependencies(manifests: &[&Manifest]) -> Result<Dependencies, GraphError> {
+    let index = Index::of(manifests);
+    let mut ready_first = Vec::with_capacity(manifests.len());
+    for (position, manifest) in manifests.iter().enumerate() {
+        let mut needs = index.implied(manifest);
+        needs.extend(index.asked_for(manifest)?);
+        needs.retain(|need| *need != position);
+        needs.sort_unstable();
+        needs.dedup();
+        ready_first.push(needs);
+    }
+    let order = topological(&ready_first).map_err(|cycle| {
+        let resources = cycle
+            .into_iter()
+            .map(|position| manifests[position].id().clone())
+            .collect();
+        GraphError::Cycle(Cycle { resources })
+    })?;
+    let mut waves: Vec<i64> = manifests
+        .iter()
+        .map(|manifest| wave(manifest.value()))
+        .collect();
+    for position in order.into_iter().rev() {
+        for need in &ready_first[position] {
+            waves[*need] = waves[*need].min(waves[position]);
+        }
+    }
+    Ok(Dependencies { ready_first, waves })
+}
+
+struct Index<'a> {
+    by_id: HashMap<&'a ResourceId, usize>,
+    namespaces: HashMap<&'a str, usize>,
+    definitions: HashMap<GroupKind, usize>,
+}
+
+impl<'a> Index<'a> {
+    fn of(manifests: &[&'a Manifest]) -> Self {
+        let mut index = Self {
+            by_id: HashMap::new(),
+            namespaces: HashMap::new(),
+            definitions: HashMap::new(),
+        };
+        for (position, manifest) in manifests.iter().enumerate() {
+            let id = manifest.id();
+            index.by_id.insert(id, position);
+            if id.is("", "Namespace") {
+                index.namespaces.insert(&id.name, position);
+            }
+            if let Some(defined) = defined_kind(manifest) {
+                index.definitions.insert(defined, position);
+            }
+        }
+        index
+    }
+
+    fn implied(&self, manifest: &Manifest) -> Vec<usize> {
+        let id = manifest.id();
+        let namespace = id
+            .namespace
+            .as_deref()
+            .and_then(|namespace| self.namespaces.get(namespace));
+        let definition = self.definitions.get(&id.group_kind());
+        namespace.into_iter().chain(definition).copied().collect()
+    }
+
+    fn asked_for(&self, manifest: &Manifest) -> Result<Vec<usize>, GraphError> {
+        let references = annotation(manifest.value(), DEPENDS_ON).unwrap_or_default();
+        let references = references
+            .split(',')
+            .map(str::trim)
+            .filter(|reference| !reference.is_empty());
+        references
+            .map(|reference| self.find(manifest, reference))
+            .collect()
+    }
+
+    fn find(&self, manifest: &Manifest, reference: &str) -> Result<usize, GraphError> {
+        let id = Box::new(manifest.id().clone());
+        let Some(wanted) = parse_reference(reference) else {
+            return Err(GraphError::Reference {
+                id,
+                reference: reference.to_owned(),
+            });
+        };
+        let position = self.by_id.get(&wanted).copied();
+        position.ok_or_else(|| GraphError::Missing {
+            id,
+            missing: Box::new(wanted),
+        })
+    }
+}
+
+/// The kind that a CustomResourceDefinition defines.
+pub(crate) fn defined_kind(manifest: &Manifest) -> Option<GroupKind> {
+    if !manifest
+        .id()
+        .is("apiextensions.k8s.io", "CustomResourceDefinition")
+    {
+        return None;
+    }
+    let spec = manifest.value().get("spec")?;
+    let text = |pointer| spec.pointer(pointer).and_then(serde_json::Value::as_str);
+    Some(GroupKind::new(text("/group")?, text("/names/kind")?))
+}
+
+/// `group/namespaces/NS/kind/name`, or `group/kind/name` for cluster-scoped
+/// resources; the core group is empty or `core`.
+fn parse_reference(reference: &str) -> Option<ResourceId> {
+    let parts: Vec<&str> = reference.split('/').collect();
+    let group = |group: &str| {
+        if group == "core" {
+            String::new()
+        } else {
+            group.to_owned()
+        }
+    };
+    match parts[..] {
+        [g, kind, name] if !kind.is_empty() && !name.is_empty() => {
+            Some(ResourceId::new(group(g), kind, name))
+        }
+        [g, "namespaces", namespace, kind, name]
+            if !namespace.is_empty() && !kind.is_empty() && !name.is_empty() =>
+        {
+            Some(ResourceId::new(group(g), kind, name).in_namespace(namespace))
+        }
+        _ => None,
+    }
+}
+
+/// The positions in an order in which each comes after what it needs, or a cycle.
+fn topological(needs: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
+    let mut waiting: Vec<usize> = needs.iter().map(Vec::len).collect();
+    let mut needed_by: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (position, needs) in needs.iter().enumerate() {
+        needs
+            .iter()
+            .for_each(|need| needed_by.entry(*need).or_default().push(position));
+    }
+    let mut order: Vec<usize> = (0..needs.len())
+        .filter(|position| waiting[*position] == 0)
+        .collect();
+    let mut next = 0;
+    while next < order.len() {
+        for dependent in needed_by.get(&order[next]).into_iter().flatten() {
+            waiting[*dependent] -= 1;
+            if waiting[*dependent] == 0 {
+                order.push(*dependent);
+            }
+        }
+        next += 1;
+    }
+    if order.len() == needs.len() {
+        Ok(order)
+    } else {
+        Err(cycle(needs, &waiting))
+    }
+}
+
+/// Walks from one that still waits to what it waits for, until it comes round.
+fn cycle(needs: &[Vec<usize>], waiting: &[usize]) -> Vec<usize> {
+    let mut path: Vec<usize> = Vec::new();
+    let mut at = waiting.iter().position(|count| *count > 0);
+    while let Some(position) = at {
+        if let Some(start) = path.iter().position(|seen| *seen == position) {
+            return path.split_off(start);
+        }
+        path.push(position);
+        at = needs[position]
+            .iter()
+            .copied()
+            .find(|need| waiting[*need] > 0);
+    }
+    path
+}
+
+/// Sorts manifests into the order in which they are listed and applied.
+pub(crate) fn sort(manifests: &mut [Manifest]) {
+    manifests.sort_by(|a, b| {
+        wave(a.value())
+            .cmp(&wave(b.value()))
+            .then_with(|| order::compare(a.id(), b.id()))
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn manifest(
+        kind: &str,
+        namespace: Option<&str>,
+        name: &str,
+        annotations: serde_json::Value,
+    ) -> Manifest {
+        let mut value = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "annotations": annotations}});
+        if let Some(namespace) = namespace {
+            value["metadata"]["namespace"] = namespace.into();
+        }
+        Manifest::new(value).unwrap()
+    }
+
+    #[test]
+    fn namespaces_and_definitions_come_first() {
+        let crd = Manifest::new(json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "widgets.example.com"},
+            "spec": {"group": "example.com", "names": {"kind": "Widget"}},
+        }))
+        .unwrap();
+        let widget = Manifest::new(json!({
+            "apiVersion": "example.com/v1", "kind": "Widget",
+            "metadata": {"name": "w", "namespace": "a", "annotations": {"argocd.argoproj.io/sync-wave": "-2"}},
+        }))
+        .unwrap();
+        let namespace = manifest("Namespace", None, "a", json!({}));
+        let found = dependencies(&[&widget, &crd, &namespace]).unwrap();
+        assert_eq!(found.ready_first, [vec![1, 2], vec![], vec![]]);
+        assert_eq!(found.waves, [-2, -2, -2]);
+    }
+
+    #[test]
+    fn depends_on_is_read_and_checked() {
+        let depends = |on: &str| json!({DEPENDS_ON: on});
+        let a = manifest(
+            "ConfigMap",
+            Some("n"),
+            "a",
+            depends("/namespaces/n/ConfigMap/b"),
+        );
+        let b = manifest("ConfigMap", Some("n"), "b", json!({}));
+        assert_eq!(
+            dependencies(&[&a, &b]).unwrap().ready_first,
+            [vec![1], vec![]]
+        );
+
+        let error = dependencies(&[&a]).map(|_| ()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "ConfigMap n/a depends on ConfigMap n/b, which is not among the resources to apply"
+        );
+        let bad = manifest("ConfigMap", Some("n"), "a", depends("b"));
+        assert!(matches!(
+            dependencies(&[&bad]),
+            Err(GraphError::Reference { .. })
+        ));
+
+        let b = manifest(
+            "ConfigMap",
+            Some("n"),
+            "b",
+            depends("core/namespaces/n/ConfigMap/a"),
+        );
+        let error = dependencies(&[&a, &b]).map(|_| ()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the resources depend on one another: ConfigMap n/a -> ConfigMap n/b -> ConfigMap n/a"
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn an_order_respects_every_edge_or_a_cycle_is_one(
+            edges in proptest::collection::vec((0usize..8, 0usize..8), 0..16)
+        ) {
+            let mut needs = vec![Vec::new(); 8];
+            for (from, to) in edges.into_iter().filter(|(from, to)| from != to) {
+                if !needs[from].contains(&to) {
+                    needs[from].push(to);
+                }
+            }
+            match topological(&needs) {
+                Ok(order) => for (place, position) in order.iter().enumerate() {
+                    prop_assert!(needs[*position].iter().all(|need| order[..place].contains(need)));
+                },
+                Err(cycle) => for (place, position) in cycle.iter().enumerate() {
+                    let next = cycle[(place + 1) % cycle.len()];
+                    prop_assert!(needs[*position].contains(&next));
+                },
+            }
+        }
+    }
+}
