@@ -1,0 +1,3 @@
+//! The whole scenario in a temporary folder; being built.
+
+fn main() {}
