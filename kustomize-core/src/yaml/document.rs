@@ -5,6 +5,8 @@
 //! a span of that file; only what a build adds is stored in the document. A
 //! document is plain data without pointers, so copying one (the
 //! copy-on-write step of a shared base) is two `memcpy`s.
+//!
+//! One value may stand in several places, see [`Document::new_link`].
 
 use std::sync::Arc;
 
@@ -23,6 +25,11 @@ pub(crate) struct NodeId(u32);
 const NONE: u32 = u32::MAX;
 /// Marks a text span as one of [`Document::owned`] instead of the source's.
 const OWNED: u32 = 1 << 31;
+
+/// Flags of a node: a collection written in flow style (`{}`, `[]`).
+const FLOW: u8 = 1;
+/// Flags of a node: it stands for the node at `a`.
+const LINK: u8 = 2;
 
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +93,7 @@ struct Node {
     kind: Kind,
     style: Style,
     tag: Tag,
-    /// Written in flow style (`{}`, `[]`); collections only.
-    flow: bool,
+    flags: u8,
     /// Where it starts in the source, in bytes; `NONE` for what a build made.
     offset: u32,
     /// Scalar: start of the text. Collection: first child.
@@ -115,7 +121,7 @@ impl Document {
             kind: Kind::Mapping,
             style: Style::Plain,
             tag: Tag::Map,
-            flow: false,
+            flags: 0,
             offset: NONE,
             a: NONE,
             b: NONE,
@@ -166,7 +172,7 @@ impl Document {
     }
 
     pub(crate) fn is_flow(&self, id: NodeId) -> bool {
-        self.node(id).flow
+        self.node(id).flags & FLOW != 0
     }
 
     /// The tag as written or set, `Implicit` if neither.
@@ -188,6 +194,7 @@ impl Document {
 
     /// The text of a [`Tag::Custom`].
     pub(crate) fn custom_tag(&self, id: NodeId) -> Option<&str> {
+        let id = self.cell(id);
         self.custom_tags.iter().find(|(node, _)| *node == id).map(|(_, tag)| &**tag)
     }
 
@@ -269,7 +276,7 @@ impl Document {
             kind: Kind::Scalar,
             style: scalar.style,
             tag: scalar.tag,
-            flow: false,
+            flags: 0,
             offset: NONE,
             a,
             b,
@@ -284,7 +291,7 @@ impl Document {
             kind: Kind::Scalar,
             style,
             tag,
-            flow: false,
+            flags: 0,
             offset: start as u32,
             a: start as u32,
             b: len as u32,
@@ -305,7 +312,7 @@ impl Document {
             kind,
             style: Style::Plain,
             tag: Tag::Implicit,
-            flow: false,
+            flags: 0,
             offset: NONE,
             a: NONE,
             b: NONE,
@@ -313,8 +320,34 @@ impl Document {
         })
     }
 
+    /// Another place for the value `of`: a write to one is a write to both.
+    ///
+    /// Kustomize puts one and the same Go pointer into every map to which a
+    /// transformer adds a label or annotation. Overlays see it: a later
+    /// change of such a label in `metadata` changes the selector too. Ends
+    /// for a node that is copied, and for all of them with
+    /// [`unlink`](Self::unlink).
+    pub(crate) fn new_link(&mut self, of: NodeId) -> NodeId {
+        let of = self.cell(of);
+        self.push_node(Node { flags: LINK, a: of.0, b: NONE, offset: NONE, next: NONE, ..*self.place(of) })
+    }
+
+    /// Gives every link a value of its own, as a round trip through JSON does.
+    pub(crate) fn unlink(&mut self) {
+        for index in 0..self.nodes.len() {
+            let place = self.nodes[index];
+            if place.flags & LINK != 0 {
+                let copy = self.copy(NodeId(place.a));
+                self.nodes[index] = Node { next: place.next, ..self.nodes[copy.0 as usize] };
+                if let Some(tag) = self.custom_tag(copy).map(str::to_owned) {
+                    self.set_custom_tag(NodeId(index as u32), &tag);
+                }
+            }
+        }
+    }
+
     pub(crate) fn set_flow(&mut self, id: NodeId, flow: bool) {
-        self.node_mut(id).flow = flow;
+        self.node_mut(id).flags = if flow { FLOW } else { 0 };
     }
 
     pub(crate) fn set_offset(&mut self, id: NodeId, offset: usize) {
@@ -327,7 +360,7 @@ impl Document {
 
     pub(crate) fn set_custom_tag(&mut self, id: NodeId, tag: &str) {
         self.node_mut(id).tag = Tag::Custom;
-        self.custom_tags.push((id, tag.into()));
+        self.custom_tags.push((self.cell(id), tag.into()));
     }
 
     pub(crate) fn set_style(&mut self, id: NodeId, style: Style) {
@@ -345,11 +378,12 @@ impl Document {
     pub(crate) fn set_scalar(&mut self, id: NodeId, scalar: Scalar<'_>) {
         let (a, b) = self.own(scalar.text);
         let node = self.node_mut(id);
-        *node = Node { kind: Kind::Scalar, style: scalar.style, tag: scalar.tag, flow: false, a, b, ..*node };
+        *node = Node { kind: Kind::Scalar, style: scalar.style, tag: scalar.tag, flags: 0, a, b, ..*node };
     }
 
     /// Makes `id` what `with` is (same children), in its own place; `with` must not be used afterwards.
     pub(crate) fn replace(&mut self, id: NodeId, with: NodeId) {
+        let (id, with) = (self.cell(id), self.cell(with));
         if id == with {
             return;
         }
@@ -365,12 +399,12 @@ impl Document {
 
     /// Appends an item to a sequence (or a raw child to a mapping under construction).
     pub(crate) fn push(&mut self, parent: NodeId, child: NodeId) {
-        self.node_mut(child).next = NONE;
+        self.place_mut(child).next = NONE;
         let last = self.node(parent).b;
         if last == NONE {
             self.node_mut(parent).a = child.0;
         } else {
-            self.node_mut(NodeId(last)).next = child.0;
+            self.place_mut(NodeId(last)).next = child.0;
         }
         self.node_mut(parent).b = child.0;
     }
@@ -378,9 +412,9 @@ impl Document {
     /// Puts `child` at `index` of a sequence; at the end if it has fewer items.
     pub(crate) fn insert(&mut self, parent: NodeId, index: usize, child: NodeId) {
         let Some(at) = self.children(parent).nth(index) else { return self.push(parent, child) };
-        self.node_mut(child).next = at.0;
+        self.place_mut(child).next = at.0;
         match index.checked_sub(1).and_then(|before| self.children(parent).nth(before)) {
-            Some(before) => self.node_mut(before).next = child.0,
+            Some(before) => self.place_mut(before).next = child.0,
             None => self.node_mut(parent).a = child.0,
         }
     }
@@ -438,15 +472,15 @@ impl Document {
     fn remove_child(&mut self, parent: NodeId, index: usize) -> Option<NodeId> {
         let before = index.checked_sub(1).and_then(|before| self.children(parent).nth(before));
         let child = self.children(parent).nth(index)?;
-        let next = self.node(child).next;
+        let next = self.place(child).next;
         match before {
-            Some(before) => self.node_mut(before).next = next,
+            Some(before) => self.place_mut(before).next = next,
             None => self.node_mut(parent).a = next,
         }
         if self.node(parent).b == child.0 {
             self.node_mut(parent).b = before.map_or(NONE, |id| id.0);
         }
-        self.node_mut(child).next = NONE;
+        self.place_mut(child).next = NONE;
         Some(child)
     }
 
@@ -510,11 +544,28 @@ impl Document {
         id
     }
 
+    /// What stands at `id`: the node itself, or the one it is a link to.
+    fn cell(&self, id: NodeId) -> NodeId {
+        let place = self.place(id);
+        if place.flags & LINK == 0 { id } else { NodeId(place.a) }
+    }
+
     fn node(&self, id: NodeId) -> &Node {
-        &self.nodes[id.0 as usize]
+        let place = &self.nodes[id.0 as usize];
+        if place.flags & LINK == 0 { place } else { &self.nodes[place.a as usize] }
     }
 
     fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        let cell = self.cell(id);
+        &mut self.nodes[cell.0 as usize]
+    }
+
+    /// The place in the tree, which a link does not share: its `next`.
+    fn place(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    fn place_mut(&mut self, id: NodeId) -> &mut Node {
         &mut self.nodes[id.0 as usize]
     }
 }
@@ -534,7 +585,7 @@ impl Iterator for Children<'_> {
             return None;
         }
         let id = NodeId(self.next);
-        self.next = self.doc.node(id).next;
+        self.next = self.doc.place(id).next;
         Some(id)
     }
 }
@@ -585,6 +636,27 @@ mod tests {
         doc.remove_item(seq, 3);
         doc.remove_item(seq, 0);
         assert_eq!(texts(&doc), "bc");
+    }
+
+    #[test]
+    fn a_link_is_written_from_either_place_until_it_is_unlinked() {
+        let mut doc = Document::new(Arc::default());
+        doc.set_value(doc.root(), "a", Scalar::string("1"));
+        let link = doc.new_link(doc.get(doc.root(), "a").expect("just set"));
+        doc.set(doc.root(), "b", link);
+        doc.set_value(doc.root(), "c", Scalar::string("9"));
+        doc.set_value(doc.root(), "b", Scalar::string("2"));
+        assert_eq!(keys(&doc), ["a=2", "b=2", "c=9"]);
+        doc.set_value(doc.root(), "a", Scalar::string("3"));
+        assert_eq!(keys(&doc), ["a=3", "b=3", "c=9"]);
+        doc.remove(doc.root(), "a");
+        assert_eq!(keys(&doc), ["b=3", "c=9"]);
+
+        let link = doc.new_link(link);
+        doc.set(doc.root(), "d", link);
+        doc.unlink();
+        doc.set_value(doc.root(), "d", Scalar::string("4"));
+        assert_eq!(keys(&doc), ["b=3", "c=9", "d=4"]);
     }
 
     #[test]
