@@ -1,6 +1,7 @@
 //! Renders, patches and edits Kubernetes kustomizations, byte for byte as kustomize 5.8.1 does.
 #![allow(dead_code, reason = "the parts that use it are being added")]
 
+mod generate;
 mod id;
 mod kustomization;
 mod resource;
@@ -8,6 +9,7 @@ mod resource_set;
 mod source;
 mod yaml;
 
+pub use generate::GenerateError;
 pub use id::{Gvk, ResourceId};
 pub use kustomization::DecodeError;
 pub use resource::{Origin, Resource};

@@ -51,6 +51,18 @@ pub(crate) enum Behavior {
     Merge,
 }
 
+impl Behavior {
+    /// As a generator's `behavior` names it; anything else is unspecified, as in kustomize.
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "create" => Self::Create,
+            "replace" => Self::Replace,
+            "merge" => Self::Merge,
+            _ => Self::Unspecified,
+        }
+    }
+}
+
 /// Where a resource came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]

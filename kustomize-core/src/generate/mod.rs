@@ -1,0 +1,344 @@
+//! ConfigMaps and Secrets made from literals, files and env files.
+
+mod hash;
+mod key_values;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use self::key_values::{Sources, Value};
+use crate::kustomization::{ConfigMapArgs, GeneratorOptions, SecretArgs};
+use crate::resource::{Behavior, Resource};
+use crate::yaml::{Document, NodeId, Scalar, Style, Tag};
+
+/// What a file source or hook of the caller reports.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Reads a file named in a generator, as its kustomization may.
+pub(crate) type ReadFile<'a> = &'a dyn Fn(&str) -> Result<Arc<[u8]>, BoxError>;
+
+/// Why a ConfigMap or Secret could not be generated.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GenerateError {
+    /// Every generator needs a name.
+    #[error("a {kind} generator has no name")]
+    NoName {
+        /// `ConfigMap` or `Secret`.
+        kind: &'static str,
+    },
+    /// What is wrong with one generator.
+    #[error("cannot generate the {kind} {name}")]
+    Generator {
+        /// `ConfigMap` or `Secret`.
+        kind: &'static str,
+        /// Its name, without prefix, suffix and hash.
+        name: String,
+        /// What is wrong.
+        source: Box<GenerateError>,
+    },
+    /// A file of `files` or `envs` could not be read.
+    #[error("cannot read {file}")]
+    Read {
+        /// As the generator names it.
+        file: String,
+        /// What the file source says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An entry of `literals` is not `key=value`.
+    #[error("the literal `{literal}` is not of the form key=value")]
+    Literal {
+        /// The entry.
+        literal: String,
+    },
+    /// An entry of `files` is not `[key=]path`.
+    #[error("the file entry `{entry}` is not of the form [key=]path: {problem}")]
+    FileEntry {
+        /// The entry.
+        entry: String,
+        /// Which rule it breaks.
+        problem: &'static str,
+    },
+    /// A line of an env file is not UTF-8.
+    #[error("{file}:{line}: not valid UTF-8")]
+    EnvNotUtf8 {
+        /// As the generator names it.
+        file: String,
+        /// 1-based.
+        line: usize,
+    },
+    /// A line of an env file is so long that kustomize would silently stop there.
+    #[error("{file}:{line}: longer than {limit} bytes")]
+    EnvLineTooLong {
+        /// As the generator names it.
+        file: String,
+        /// 1-based.
+        line: usize,
+        /// In bytes.
+        limit: usize,
+    },
+    /// Two entries give the same key.
+    #[error("the key `{key}` is given twice")]
+    RepeatedKey {
+        /// The key.
+        key: String,
+    },
+    /// The content cannot be written as JSON, which the name's hash is made of.
+    #[error("cannot hash the content of {resource}")]
+    Hash {
+        /// The resource.
+        resource: String,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Makes the ConfigMap that an entry of `configMapGenerator` describes.
+pub(crate) fn config_map(
+    args: &ConfigMapArgs,
+    global: Option<&GeneratorOptions>,
+    read_file: ReadFile<'_>,
+) -> Result<Resource, GenerateError> {
+    let sources = Sources { envs: &args.envs, literals: &args.literals, files: &args.files };
+    let data = data_of("ConfigMap", &args.name, sources, read_file)?;
+    let mut doc = base("ConfigMap", &args.name, &args.namespace);
+    add_config_map_data(&mut doc, &data);
+    Ok(finish(doc, &merged_options(args.options.as_ref(), global), &args.behavior))
+}
+
+/// Makes the Secret that an entry of `secretGenerator` describes.
+pub(crate) fn secret(
+    args: &SecretArgs,
+    global: Option<&GeneratorOptions>,
+    read_file: ReadFile<'_>,
+) -> Result<Resource, GenerateError> {
+    let sources = Sources { envs: &args.envs, literals: &args.literals, files: &args.files };
+    let data = data_of("Secret", &args.name, sources, read_file)?;
+    let mut doc = base("Secret", &args.name, &args.namespace);
+    let kind = if args.kind.is_empty() { "Opaque" } else { &args.kind };
+    let root = doc.root();
+    push_string(&mut doc, root, "type", kind, Style::Plain);
+    add_secret_data(&mut doc, &data);
+    Ok(finish(doc, &merged_options(args.options.as_ref(), global), &args.behavior))
+}
+
+fn data_of(
+    kind: &'static str,
+    name: &str,
+    sources: Sources<'_>,
+    read_file: ReadFile<'_>,
+) -> Result<BTreeMap<String, Value>, GenerateError> {
+    if name.is_empty() {
+        return Err(GenerateError::NoName { kind });
+    }
+    let in_generator = |source| GenerateError::Generator { kind, name: name.to_owned(), source: Box::new(source) };
+    let mut data = BTreeMap::new();
+    for (key, value) in key_values::read(sources, read_file).map_err(in_generator)? {
+        if data.contains_key(&key) {
+            return Err(in_generator(GenerateError::RepeatedKey { key }));
+        }
+        data.insert(key, value);
+    }
+    Ok(data)
+}
+
+fn base(kind: &str, name: &str, namespace: &str) -> Document {
+    let mut doc = Document::new(Arc::default());
+    let root = doc.root();
+    for (key, text) in [("apiVersion", "v1"), ("kind", kind)] {
+        push_string(&mut doc, root, key, text, Style::Plain);
+    }
+    let metadata = push_mapping(&mut doc, root, "metadata");
+    push_string(&mut doc, metadata, "name", name, Style::Plain);
+    if !namespace.is_empty() {
+        push_string(&mut doc, metadata, "namespace", namespace, Style::Plain);
+    }
+    doc
+}
+
+fn add_config_map_data(doc: &mut Document, data: &BTreeMap<String, Value>) {
+    let root = doc.root();
+    let (mut text_map, mut binary_map) = (None, None);
+    for (key, value) in data {
+        let (field, map, text) = match std::str::from_utf8(value.bytes()) {
+            Ok(text) => ("data", &mut text_map, text.into()),
+            Err(_) => ("binaryData", &mut binary_map, std::borrow::Cow::Owned(wrapped_base64(value.bytes()))),
+        };
+        let map = *map.get_or_insert_with(|| push_mapping(doc, root, field));
+        push_string(doc, map, key, &text, style_of(&text));
+    }
+}
+
+/// All data of a Secret is base64, whether it is text or not.
+fn add_secret_data(doc: &mut Document, data: &BTreeMap<String, Value>) {
+    let root = doc.root();
+    let map = push_mapping(doc, root, "data");
+    for (key, value) in data {
+        let text = wrapped_base64(value.bytes());
+        push_string(doc, map, key, &text, style_of(&text));
+    }
+}
+
+fn style_of(text: &str) -> Style {
+    if text.contains('\n') { Style::Literal } else { Style::Plain }
+}
+
+/// Base64, with a line end after every 70 characters (and the last) if it has that many.
+fn wrapped_base64(bytes: &[u8]) -> String {
+    const LINE: usize = 70;
+    let encoded = BASE64_STANDARD.encode(bytes);
+    if encoded.len() < LINE {
+        return encoded;
+    }
+    let mut wrapped = String::with_capacity(encoded.len() + encoded.len() / LINE + 1);
+    for (index, char) in encoded.chars().enumerate() {
+        if index > 0 && index % LINE == 0 {
+            wrapped.push('\n');
+        }
+        wrapped.push(char);
+    }
+    wrapped.push('\n');
+    wrapped
+}
+
+/// The generator's own options; a global label or annotation does not
+/// replace one of its own, a global `true` cannot be taken back.
+fn merged_options(own: Option<&GeneratorOptions>, global: Option<&GeneratorOptions>) -> GeneratorOptions {
+    let mut merged = own.cloned().unwrap_or_default();
+    let Some(global) = global else { return merged };
+    for (own, global) in [(&mut merged.labels, &global.labels), (&mut merged.annotations, &global.annotations)] {
+        for (key, value) in global {
+            own.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    merged.disable_name_suffix_hash |= global.disable_name_suffix_hash;
+    merged.immutable |= global.immutable;
+    merged
+}
+
+/// Adds labels, annotations and `immutable`, and notes what the build is to do with it.
+fn finish(mut doc: Document, options: &GeneratorOptions, behavior: &str) -> Resource {
+    let metadata = doc.get(doc.root(), "metadata").expect("`base` made it");
+    for (field, pairs) in [("labels", &options.labels), ("annotations", &options.annotations)] {
+        if pairs.is_empty() {
+            continue;
+        }
+        let map = push_mapping(&mut doc, metadata, field);
+        for (key, value) in pairs {
+            push_string(&mut doc, map, key, value, Style::SingleQuoted);
+        }
+    }
+    if options.immutable {
+        let root = doc.root();
+        let value = doc.new_scalar(Scalar { tag: Tag::Bool, ..Scalar::plain("true") });
+        push(&mut doc, root, "immutable", value);
+    }
+    let mut resource = Resource::new(doc);
+    resource.history.needs_hash = !options.disable_name_suffix_hash;
+    resource.history.behavior = Behavior::named(behavior);
+    resource
+}
+
+/// Appends an entry. Like kustomize's setters, gives the key no tag, so a key
+/// that looks like a number or a boolean is one, and fails when it is printed.
+fn push(doc: &mut Document, map: NodeId, key: &str, value: NodeId) {
+    let key = doc.new_scalar(Scalar::plain(key));
+    doc.push_entry(map, key, value);
+}
+
+fn push_string(doc: &mut Document, map: NodeId, key: &str, text: &str, style: Style) {
+    let value = doc.new_scalar(Scalar { style, ..Scalar::string(text) });
+    push(doc, map, key, value);
+}
+
+fn push_mapping(doc: &mut Document, map: NodeId, key: &str) -> NodeId {
+    let value = doc.new_mapping();
+    push(doc, map, key, value);
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generated(args: &ConfigMapArgs) -> Result<Resource, GenerateError> {
+        config_map(args, None, &|file| match file {
+            "binary" => Ok(Arc::from([0xff_u8, 0xfe].as_slice())),
+            "text" => Ok(Arc::from(b"a\nb\n".as_slice())),
+            _ => Err("no such file".into()),
+        })
+    }
+
+    fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
+        texts.map(str::to_owned).to_vec()
+    }
+
+    fn at<'a>(resource: &'a Resource, path: &[&str]) -> Option<&'a str> {
+        let doc = resource.doc();
+        doc.get_path(doc.root(), path).map(|node| doc.text(node))
+    }
+
+    #[test]
+    fn text_and_binary_data_are_told_apart() {
+        let args = ConfigMapArgs {
+            name: "c".into(),
+            literals: texts(["k='v'"]),
+            files: texts(["binary", "t=text"]),
+            ..ConfigMapArgs::default()
+        };
+        let made = generated(&args).expect("generated");
+        assert_eq!(at(&made, &["data", "k"]), Some("v"));
+        assert_eq!(at(&made, &["data", "t"]), Some("a\nb\n"));
+        assert_eq!(at(&made, &["binaryData", "binary"]), Some("//4="));
+        assert!(made.history.needs_hash);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let message = |args: &ConfigMapArgs| {
+            let error = generated(args).expect_err("refused");
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            (error.to_string(), source.unwrap_or_default())
+        };
+        let mut args = ConfigMapArgs { name: "c".into(), literals: texts(["k=1", "k=2"]), ..Default::default() };
+        let place = "cannot generate the ConfigMap c".to_owned();
+        assert_eq!(message(&args), (place.clone(), "the key `k` is given twice".to_owned()));
+        args.files = texts(["missing"]);
+        assert_eq!(message(&args), (place, "cannot read missing".to_owned()));
+        args.name.clear();
+        assert_eq!(message(&args).0, "a ConfigMap generator has no name");
+    }
+
+    #[test]
+    fn a_secret_is_base64_and_opaque() {
+        let args = SecretArgs { name: "s".into(), literals: texts(["k=v"]), ..SecretArgs::default() };
+        let made = secret(&args, None, &|_| Err("unused".into())).expect("generated");
+        assert_eq!(at(&made, &["type"]), Some("Opaque"));
+        assert_eq!(at(&made, &["data", "k"]), Some("dg=="));
+    }
+
+    #[test]
+    fn global_options_fill_in_and_booleans_win() {
+        let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let own = GeneratorOptions { labels: pairs(&[("a", "own")]), ..Default::default() };
+        let global = GeneratorOptions {
+            labels: pairs(&[("a", "global"), ("b", "global")]),
+            immutable: true,
+            disable_name_suffix_hash: true,
+            ..Default::default()
+        };
+        let merged = merged_options(Some(&own), Some(&global));
+        assert_eq!(merged.labels, pairs(&[("a", "own"), ("b", "global")]));
+        assert!(merged.immutable && merged.disable_name_suffix_hash);
+    }
+
+    #[test]
+    fn long_base64_is_wrapped_after_70_characters() {
+        assert_eq!(wrapped_base64(&[0; 51]).len(), 68);
+        let wrapped = wrapped_base64(&[0; 54]);
+        assert_eq!(wrapped.split('\n').map(str::len).collect::<Vec<_>>(), [70, 2, 0]);
+    }
+}
