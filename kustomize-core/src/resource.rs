@@ -23,13 +23,11 @@ pub struct Resource {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
     /// Ids before each renaming, oldest first.
-    /// The namespace is the effective one, as kustomize stores it.
-    pub(crate) previous: Vec<ResourceId>,
+    pub(crate) previous: Vec<PreviousId>,
     /// Name prefixes and suffixes that were added, oldest first.
-    pub(crate) prefixes: Vec<String>,
-    pub(crate) suffixes: Vec<String>,
-    /// Ids of the resources that refer to this one.
-    pub(crate) referrers: Vec<ResourceId>,
+    pub(crate) prefixes: Vec<Arc<str>>,
+    pub(crate) suffixes: Vec<Arc<str>>,
+    /// The variables that take a field of this resource.
     pub(crate) referring_vars: Vec<String>,
     /// Of a generator: whether its content hash goes into the name.
     pub(crate) needs_hash: bool,
@@ -39,6 +37,30 @@ pub(crate) struct History {
     pub(crate) allow_name_change: bool,
     pub(crate) allow_kind_change: bool,
     pub(crate) helm_generated: bool,
+}
+
+/// An id that a resource had. Kustomize remembers no group and version: it
+/// completes such an id with the ones that the resource has now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PreviousId {
+    pub(crate) kind: Arc<str>,
+    pub(crate) name: Arc<str>,
+    /// The effective one: never empty.
+    pub(crate) namespace: Arc<str>,
+}
+
+/// The namespace of a namespaced resource that names none.
+pub(crate) const DEFAULT_NAMESPACE: &str = "default";
+/// What kustomize calls the namespace of a cluster-scoped resource.
+pub(crate) const NO_NAMESPACE: &str = "_non_namespaceable_";
+
+/// The namespace that a resource with this `metadata.namespace` is in.
+pub(crate) fn effective_namespace(namespace: &str, cluster_scoped: bool) -> &str {
+    match namespace {
+        _ if cluster_scoped => NO_NAMESPACE,
+        "" => DEFAULT_NAMESPACE,
+        namespace => namespace,
+    }
 }
 
 /// What a generated resource does to one of the same id.
@@ -94,7 +116,39 @@ impl Resource {
 
     /// The id that the first file or generator gave it.
     pub fn original_id(&self) -> ResourceId {
-        self.history.previous.first().cloned().unwrap_or_else(|| self.id())
+        self.previous_ids().next().unwrap_or_else(|| self.id())
+    }
+
+    /// The ids it had before, oldest first.
+    pub(crate) fn previous_ids(&self) -> impl Iterator<Item = ResourceId> + '_ {
+        self.history.previous.iter().map(|previous| ResourceId {
+            gvk: Gvk::new(self.api_version(), &previous.kind),
+            name: (*previous.name).to_owned(),
+            namespace: (*previous.namespace).to_owned(),
+        })
+    }
+
+    /// The kind that the first file or generator gave it.
+    pub(crate) fn original_kind(&self) -> &str {
+        self.history.previous.first().map_or_else(|| self.kind(), |previous| &previous.kind)
+    }
+
+    /// Keeps the id it has now, before a step that may change it.
+    pub(crate) fn store_previous_id(&mut self, cluster_scoped: bool) {
+        let last = self.history.previous.last();
+        let share = |text: &str, old: Option<&Arc<str>>| match old {
+            Some(old) if **old == *text => Arc::clone(old),
+            _ => Arc::from(text),
+        };
+        let id = PreviousId {
+            kind: share(self.kind(), last.map(|last| &last.kind)),
+            name: share(self.name(), last.map(|last| &last.name)),
+            namespace: share(
+                effective_namespace(self.namespace(), cluster_scoped),
+                last.map(|last| &last.namespace),
+            ),
+        };
+        self.history.previous.push(id);
     }
 
     /// Its type.
