@@ -6,6 +6,7 @@ mod id;
 mod kustomization;
 mod resource;
 mod resource_set;
+mod schema;
 mod source;
 mod yaml;
 
@@ -14,4 +15,5 @@ pub use id::{Gvk, ResourceId};
 pub use kustomization::DecodeError;
 pub use resource::{Origin, Resource};
 pub use resource_set::ResourceSet;
+pub use schema::{Schema, SchemaError};
 pub use source::{ContentId, Directory, FileSource, Memory, ReadError, Resolved};

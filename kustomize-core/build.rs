@@ -1,0 +1,127 @@
+//! Compiles `schema/kubernetes-1.21.2.txt` into static tables, so that a
+//! build of a kustomization pays nothing for the schema it may not need.
+
+use std::collections::HashMap;
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+const SCHEMA: &str = "schema/kubernetes-1.21.2.txt";
+
+fn main() {
+    println!("cargo::rerun-if-changed={SCHEMA}");
+    println!("cargo::rerun-if-changed=build.rs");
+    let text = fs::read_to_string(SCHEMA).expect("the schema is part of the crate");
+    let out = env::var_os("OUT_DIR").expect("cargo sets it");
+    fs::write(Path::new(&out).join("kubernetes_schema.rs"), compile(&text)).expect("cargo made the directory");
+}
+
+fn compile(text: &str) -> String {
+    let mut table = Table::default();
+    // First the names: schemas refer to each other, also in circles.
+    for line in text.lines().filter_map(|line| line.strip_prefix("schema ")) {
+        table.declare(line);
+    }
+    for line in text.lines() {
+        match line.split_once(' ') {
+            Some(("schema", rest)) => table.define(rest),
+            Some(("type", rest)) => table.add_type(rest),
+            _ => assert!(line.starts_with('#'), "unknown line: {line}"),
+        }
+    }
+    table.write()
+}
+
+#[derive(Default)]
+struct Table<'a> {
+    /// One Rust expression a node.
+    nodes: Vec<String>,
+    /// Node by name, or by text for schemas without a name.
+    index: HashMap<&'a str, usize>,
+    fields: Vec<(&'a str, usize)>,
+    types: Vec<[String; 5]>,
+}
+
+impl<'a> Table<'a> {
+    fn declare(&mut self, line: &'a str) {
+        self.index.insert(first_word(line), self.nodes.len());
+        self.nodes.push(String::new());
+    }
+
+    fn define(&mut self, line: &'a str) {
+        let mut words = line.split(' ');
+        let name = words.next().expect("split yields at least one");
+        let mut fields: Vec<_> = words.map(|field| field.split_once('=').unwrap_or((field, "-"))).collect();
+        fields.sort_unstable();
+        let fields: Vec<_> = fields.into_iter().map(|(field, schema)| (field, self.node(schema))).collect();
+        let start = self.fields.len();
+        self.fields.extend(fields);
+        self.nodes[self.index[name]] = format!("Node {{ fields: ({start}, {}), ..Node::LEAF }}", self.fields.len());
+    }
+
+    fn node(&mut self, schema: &'a str) -> usize {
+        if let Some(node) = self.index.get(schema) {
+            return *node;
+        }
+        let text = if schema == "-" {
+            "Node::LEAF".to_owned()
+        } else if let Some(values) = schema.strip_prefix('{') {
+            format!("Node {{ values: Some({}), ..Node::LEAF }}", self.node(values))
+        } else if let Some(list) = schema.strip_prefix('[') {
+            self.list(list)
+        } else {
+            panic!("no schema is called {schema}")
+        };
+        self.index.insert(schema, self.nodes.len());
+        self.nodes.push(text);
+        self.nodes.len() - 1
+    }
+
+    fn list(&mut self, list: &'a str) -> String {
+        let Some((keys, items)) = list.split_once(']') else {
+            return format!("Node {{ items: Some({}), ..Node::LEAF }}", self.node(list));
+        };
+        let keys: Vec<_> =
+            keys.split(',').filter(|key| !key.is_empty()).map(|key| format!("Cow::Borrowed({key:?})")).collect();
+        let keys = format!("Some(Cow::Borrowed(&[{}]))", keys.join(", "));
+        format!("Node {{ items: Some({}), merge_keys: {keys}, ..Node::LEAF }}", self.node(items))
+    }
+
+    fn add_type(&mut self, line: &'a str) {
+        let words: Vec<_> = line.split(' ').collect();
+        let [api_version, kind, scope, schema] = words[..] else { panic!("not a type: {line}") };
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let scope = match scope {
+            "cluster" => "Some(Scope::Cluster)",
+            "namespaced" => "Some(Scope::Namespaced)",
+            _ => "None",
+        };
+        let schema = if schema == "-" { "None".to_owned() } else { format!("Some({})", self.node(schema)) };
+        self.types.push([kind.into(), group.into(), version.into(), scope.into(), schema]);
+    }
+
+    fn write(mut self) -> String {
+        self.types.sort_unstable();
+        let mut out = String::from("pub(super) static KUBERNETES: Table = Table {\n    nodes: Cow::Borrowed(&[\n");
+        for node in &self.nodes {
+            writeln!(out, "        {node},").expect("strings take it");
+        }
+        out.push_str("    ]),\n    fields: Cow::Borrowed(&[\n");
+        for (name, node) in &self.fields {
+            writeln!(out, "        (Cow::Borrowed({name:?}), {node}),").expect("strings take it");
+        }
+        out.push_str("    ]),\n    types: Cow::Borrowed(&[\n");
+        for [kind, group, version, scope, schema] in &self.types {
+            let key = format!("Cow::Borrowed({kind:?}), Cow::Borrowed({group:?}), Cow::Borrowed({version:?})");
+            writeln!(out, "        Type {{ key: ({key}), scope: {scope}, schema: {schema} }},")
+                .expect("strings take it");
+        }
+        out.push_str("    ]),\n};\n");
+        out
+    }
+}
+
+fn first_word(line: &str) -> &str {
+    line.split(' ').next().expect("split yields at least one")
+}

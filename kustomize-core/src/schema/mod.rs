@@ -1,0 +1,228 @@
+//! What Kubernetes' OpenAPI schema says about merging: which lists a patch
+//! merges and by what key, and which kinds have no namespace.
+
+mod openapi;
+mod table;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+pub use openapi::SchemaError;
+use table::{KUBERNETES, NodeIndex, Scope, Table};
+
+/// The API that patches are merged by.
+///
+/// The built-in one is that of Kubernetes 1.21.2, the one kustomize 5.8.1
+/// has. It is compiled into the program and costs nothing to make.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    /// What `openapi.path` of a kustomization names.
+    custom: Option<Arc<Table>>,
+    /// Whether kinds that are not in `custom` are looked up in the built-in schema.
+    kubernetes: bool,
+}
+
+impl Default for Schema {
+    fn default() -> Self {
+        Self::builtin()
+    }
+}
+
+impl Schema {
+    /// The only version that [`Schema::version`] knows.
+    pub const BUILTIN_VERSION: &'static str = "v1.21.2";
+
+    /// The schema of Kubernetes 1.21.2.
+    pub fn builtin() -> Self {
+        Self { custom: None, kubernetes: true }
+    }
+
+    /// The built-in schema that `openapi.version` of a kustomization names.
+    ///
+    /// # Errors
+    ///
+    /// [`SchemaError::UnknownVersion`] if it is not [`Schema::BUILTIN_VERSION`].
+    pub fn version(version: &str) -> Result<Self, SchemaError> {
+        if version == Self::BUILTIN_VERSION {
+            return Ok(Self::builtin());
+        }
+        Err(SchemaError::UnknownVersion { version: version.to_owned() })
+    }
+
+    /// A schema from an OpenAPI v2 document in JSON or YAML, as `openapi.path`
+    /// of a kustomization names one.
+    ///
+    /// Merge keys of the built-in schema do not apply to it, but the scopes of
+    /// the built-in kinds do, as with kustomize.
+    ///
+    /// # Errors
+    ///
+    /// [`SchemaError::Parse`] if it is neither JSON nor YAML, and
+    /// [`SchemaError::Invalid`] if part of it is not what OpenAPI wants there.
+    /// A reference to a definition that does not exist is no error: its field
+    /// is merged as if the schema did not mention it.
+    pub fn custom(text: &str) -> Result<Self, SchemaError> {
+        Ok(Self { custom: Some(Arc::new(openapi::read(text)?)), kubernetes: false })
+    }
+
+    /// Looks kinds up in the built-in schema too if this one lacks them.
+    #[must_use]
+    pub fn or_builtin(mut self) -> Self {
+        self.kubernetes = true;
+        self
+    }
+
+    /// Whether resources of this type are known to have no namespace.
+    ///
+    /// Kinds that no schema knows, so most custom resources, count as namespaced.
+    pub fn is_cluster_scoped(&self, group: &str, version: &str, kind: &str) -> bool {
+        let of = |table: &Table| table.find(group, version, kind).and_then(|found| found.scope);
+        of(&KUBERNETES).or_else(|| self.custom.as_deref().and_then(of)) == Some(Scope::Cluster)
+    }
+
+    /// The schema of a type, if it is known.
+    pub(crate) fn for_gvk(&self, group: &str, version: &str, kind: &str) -> Option<SchemaNode<'_>> {
+        let builtin = self.kubernetes.then_some(&KUBERNETES);
+        self.custom.as_deref().into_iter().chain(builtin).find_map(|table| {
+            let index = table.find(group, version, kind)?.schema?;
+            Some(SchemaNode { table, index })
+        })
+    }
+}
+
+/// The schema of one value of a resource.
+#[derive(Clone, Copy)]
+pub(crate) struct SchemaNode<'a> {
+    table: &'a Table,
+    index: NodeIndex,
+}
+
+impl<'a> SchemaNode<'a> {
+    /// The schema of a field, or of the value under a key of a map.
+    pub(crate) fn field(self, name: &str) -> Option<Self> {
+        let index = self.table.field(self.table.node(self.index), name)?;
+        Some(Self { index, ..self })
+    }
+
+    /// The schema of a list's items.
+    pub(crate) fn items(self) -> Option<Self> {
+        let index = self.table.node(self.index).items?;
+        Some(Self { index, ..self })
+    }
+
+    /// For a list whose items a patch merges: the fields that tell items
+    /// apart, none if the items are plain values. `None` if a patch replaces
+    /// the list.
+    pub(crate) fn merge_keys(self) -> Option<&'a [Cow<'static, str>]> {
+        self.table.node(self.index).merge_keys.as_deref()
+    }
+}
+
+impl fmt::Debug for SchemaNode<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SchemaNode").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(schema: &Schema, api: (&str, &str, &str), path: &str) -> Option<String> {
+        let mut node = schema.for_gvk(api.0, api.1, api.2)?;
+        for part in path.split('.') {
+            node = if part == "[]" { node.items()? } else { node.field(part)? };
+        }
+        node.merge_keys().map(|keys| keys.join(","))
+    }
+
+    #[test]
+    fn builtin_lists_have_the_merge_keys_of_kubernetes() {
+        let schema = Schema::builtin();
+        let deployment = ("apps", "v1", "Deployment");
+        for (path, expected) in [
+            ("spec.template.spec.containers", Some("name")),
+            ("spec.template.spec.containers.[].ports", Some("containerPort,protocol")),
+            ("spec.template.spec.containers.[].args", None),
+            ("spec.template.spec.tolerations", None),
+            ("metadata.finalizers", Some("")),
+            ("status.conditions", Some("type")),
+        ] {
+            assert_eq!(keys(&schema, deployment, path).as_deref(), expected, "{path}");
+        }
+        assert_eq!(keys(&schema, ("", "v1", "Service"), "spec.ports").as_deref(), Some("port,protocol"));
+    }
+
+    #[test]
+    fn schemas_may_contain_themselves() {
+        let schema = Schema::builtin();
+        let crd = schema.for_gvk("apiextensions.k8s.io", "v1", "CustomResourceDefinition").expect("built in");
+        let props =
+            ["spec", "versions"].iter().try_fold(crd, |node, name| node.field(name)).and_then(SchemaNode::items);
+        let props = props.and_then(|version| version.field("schema")?.field("openAPIV3Schema")).expect("known");
+        let deeper = ["properties", "any", "properties", "any"].iter().try_fold(props, |node, name| node.field(name));
+        assert_eq!(deeper.map(|node| node.index), Some(props.index));
+    }
+
+    #[test]
+    fn only_known_kinds_are_cluster_scoped() {
+        let schema = Schema::builtin();
+        assert!(schema.is_cluster_scoped("", "v1", "Namespace"));
+        assert!(schema.is_cluster_scoped("rbac.authorization.k8s.io", "v1", "ClusterRole"));
+        for (group, version, kind) in
+            [("apps", "v1", "Deployment"), ("", "v1", "ClusterRole"), ("example.com", "v1", "Namespace")]
+        {
+            assert!(!schema.is_cluster_scoped(group, version, kind), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_custom_schema_replaces_merge_keys_and_adds_scopes() {
+        let schema = Schema::custom(
+            r##"
+            definitions:
+              example.Widget:
+                properties:
+                  spec: {$ref: "#/definitions/example.Spec"}
+                  broken: {$ref: "#/definitions/nowhere"}
+                x-kubernetes-group-version-kind: [{group: example.com, version: v1, kind: Widget}]
+              example.Spec:
+                properties:
+                  parts:
+                    type: array
+                    items: {$ref: "#/definitions/example.Spec/properties/part"}
+                    x-kubernetes-patch-strategy: merge,retainKeys
+                    x-kubernetes-patch-merge-key: name
+                  part: {type: object, properties: {tags: {type: array, items: {type: string}}}}
+                  whole: {type: array, items: {type: string}, x-kubernetes-patch-merge-key: name}
+                additionalProperties: {$ref: "#/definitions/example.Spec"}
+            paths:
+              /apis/example.com/v1/widgets/{name}:
+                get:
+                  x-kubernetes-group-version-kind: {group: example.com, version: v1, kind: Widget}
+            "##,
+        )
+        .expect("valid");
+        let widget = ("example.com", "v1", "Widget");
+        assert_eq!(keys(&schema, widget, "spec.parts").as_deref(), Some("name"));
+        assert_eq!(keys(&schema, widget, "spec.other.parts").as_deref(), Some("name"));
+        assert_eq!(keys(&schema, widget, "spec.whole"), None);
+        let spec = schema.for_gvk("example.com", "v1", "Widget").and_then(|widget| widget.field("spec"));
+        assert!(spec.and_then(|spec| spec.field("parts")?.items()?.field("tags")?.items()).is_some());
+        assert!(schema.for_gvk("example.com", "v1", "Widget").and_then(|widget| widget.field("broken")).is_none());
+        assert!(schema.is_cluster_scoped("example.com", "v1", "Widget"));
+        assert!(schema.is_cluster_scoped("", "v1", "Namespace"));
+        assert!(schema.for_gvk("apps", "v1", "Deployment").is_none());
+        assert!(schema.or_builtin().for_gvk("apps", "v1", "Deployment").is_some());
+    }
+
+    #[test]
+    fn a_document_that_is_no_schema_is_refused() {
+        for text in ["[]", "definitions: 3", "definitions: {a: {properties: [x]}}"] {
+            assert!(matches!(Schema::custom(text), Err(SchemaError::Invalid { .. })), "{text}");
+        }
+        assert!(matches!(Schema::custom("{"), Err(SchemaError::Parse { .. })));
+        assert!(Schema::version("v1.20.4").is_err());
+    }
+}
