@@ -39,9 +39,7 @@ pub enum GraphError {
     #[error("the resources depend on one another: {0}")]
     Cycle(Cycle),
     /// A `depends-on` annotation cannot be read.
-    #[error(
-        "{id}: cannot read the dependency {reference:?} in its annotation config.kubernetes.io/depends-on"
-    )]
+    #[error("{id}: cannot read the dependency {reference:?} in its annotation config.kubernetes.io/depends-on")]
     Reference {
         /// The resource with the annotation.
         id: Box<ResourceId>,
@@ -84,16 +82,10 @@ pub(crate) fn dependencies(manifests: &[&Manifest]) -> Result<Dependencies, Grap
         ready_first.push(needs);
     }
     let order = topological(&ready_first).map_err(|cycle| {
-        let resources = cycle
-            .into_iter()
-            .map(|position| manifests[position].id().clone())
-            .collect();
+        let resources = cycle.into_iter().map(|position| manifests[position].id().clone()).collect();
         GraphError::Cycle(Cycle { resources })
     })?;
-    let mut waves: Vec<i64> = manifests
-        .iter()
-        .map(|manifest| wave(manifest.value()))
-        .collect();
+    let mut waves: Vec<i64> = manifests.iter().map(|manifest| wave(manifest.value())).collect();
     for position in order.into_iter().rev() {
         for need in &ready_first[position] {
             waves[*need] = waves[*need].min(waves[position]);
@@ -110,11 +102,7 @@ struct Index<'a> {
 
 impl<'a> Index<'a> {
     fn of(manifests: &[&'a Manifest]) -> Self {
-        let mut index = Self {
-            by_id: HashMap::new(),
-            namespaces: HashMap::new(),
-            definitions: HashMap::new(),
-        };
+        let mut index = Self { by_id: HashMap::new(), namespaces: HashMap::new(), definitions: HashMap::new() };
         for (position, manifest) in manifests.iter().enumerate() {
             let id = manifest.id();
             index.by_id.insert(id, position);
@@ -130,47 +118,30 @@ impl<'a> Index<'a> {
 
     fn implied(&self, manifest: &Manifest) -> Vec<usize> {
         let id = manifest.id();
-        let namespace = id
-            .namespace
-            .as_deref()
-            .and_then(|namespace| self.namespaces.get(namespace));
+        let namespace = id.namespace.as_deref().and_then(|namespace| self.namespaces.get(namespace));
         let definition = self.definitions.get(&id.group_kind());
         namespace.into_iter().chain(definition).copied().collect()
     }
 
     fn asked_for(&self, manifest: &Manifest) -> Result<Vec<usize>, GraphError> {
         let references = annotation(manifest.value(), DEPENDS_ON).unwrap_or_default();
-        let references = references
-            .split(',')
-            .map(str::trim)
-            .filter(|reference| !reference.is_empty());
-        references
-            .map(|reference| self.find(manifest, reference))
-            .collect()
+        let references = references.split(',').map(str::trim).filter(|reference| !reference.is_empty());
+        references.map(|reference| self.find(manifest, reference)).collect()
     }
 
     fn find(&self, manifest: &Manifest, reference: &str) -> Result<usize, GraphError> {
         let id = Box::new(manifest.id().clone());
         let Some(wanted) = parse_reference(reference) else {
-            return Err(GraphError::Reference {
-                id,
-                reference: reference.to_owned(),
-            });
+            return Err(GraphError::Reference { id, reference: reference.to_owned() });
         };
         let position = self.by_id.get(&wanted).copied();
-        position.ok_or_else(|| GraphError::Missing {
-            id,
-            missing: Box::new(wanted),
-        })
+        position.ok_or_else(|| GraphError::Missing { id, missing: Box::new(wanted) })
     }
 }
 
 /// The kind that a CustomResourceDefinition defines.
 pub(crate) fn defined_kind(manifest: &Manifest) -> Option<GroupKind> {
-    if !manifest
-        .id()
-        .is("apiextensions.k8s.io", "CustomResourceDefinition")
-    {
+    if !manifest.id().is("apiextensions.k8s.io", "CustomResourceDefinition") {
         return None;
     }
     let spec = manifest.value().get("spec")?;
@@ -183,19 +154,11 @@ pub(crate) fn defined_kind(manifest: &Manifest) -> Option<GroupKind> {
 fn parse_reference(reference: &str) -> Option<ResourceId> {
     let parts: Vec<&str> = reference.split('/').collect();
     let group = |group: &str| {
-        if group == "core" {
-            String::new()
-        } else {
-            group.to_owned()
-        }
+        if group == "core" { String::new() } else { group.to_owned() }
     };
     match parts[..] {
-        [g, kind, name] if !kind.is_empty() && !name.is_empty() => {
-            Some(ResourceId::new(group(g), kind, name))
-        }
-        [g, "namespaces", namespace, kind, name]
-            if !namespace.is_empty() && !kind.is_empty() && !name.is_empty() =>
-        {
+        [g, kind, name] if !kind.is_empty() && !name.is_empty() => Some(ResourceId::new(group(g), kind, name)),
+        [g, "namespaces", namespace, kind, name] if !namespace.is_empty() && !kind.is_empty() && !name.is_empty() => {
             Some(ResourceId::new(group(g), kind, name).in_namespace(namespace))
         }
         _ => None,
@@ -207,13 +170,9 @@ fn topological(needs: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
     let mut waiting: Vec<usize> = needs.iter().map(Vec::len).collect();
     let mut needed_by: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (position, needs) in needs.iter().enumerate() {
-        needs
-            .iter()
-            .for_each(|need| needed_by.entry(*need).or_default().push(position));
+        needs.iter().for_each(|need| needed_by.entry(*need).or_default().push(position));
     }
-    let mut order: Vec<usize> = (0..needs.len())
-        .filter(|position| waiting[*position] == 0)
-        .collect();
+    let mut order: Vec<usize> = (0..needs.len()).filter(|position| waiting[*position] == 0).collect();
     let mut next = 0;
     while next < order.len() {
         for dependent in needed_by.get(&order[next]).into_iter().flatten() {
@@ -224,11 +183,7 @@ fn topological(needs: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
         }
         next += 1;
     }
-    if order.len() == needs.len() {
-        Ok(order)
-    } else {
-        Err(cycle(needs, &waiting))
-    }
+    if order.len() == needs.len() { Ok(order) } else { Err(cycle(needs, &waiting)) }
 }
 
 /// Walks from one that still waits to what it waits for, until it comes round.
@@ -240,21 +195,14 @@ fn cycle(needs: &[Vec<usize>], waiting: &[usize]) -> Vec<usize> {
             return path.split_off(start);
         }
         path.push(position);
-        at = needs[position]
-            .iter()
-            .copied()
-            .find(|need| waiting[*need] > 0);
+        at = needs[position].iter().copied().find(|need| waiting[*need] > 0);
     }
     path
 }
 
 /// Sorts manifests into the order in which they are listed and applied.
 pub(crate) fn sort(manifests: &mut [Manifest]) {
-    manifests.sort_by(|a, b| {
-        wave(a.value())
-            .cmp(&wave(b.value()))
-            .then_with(|| order::compare(a.id(), b.id()))
-    });
+    manifests.sort_by(|a, b| wave(a.value()).cmp(&wave(b.value())).then_with(|| order::compare(a.id(), b.id())));
 }
 
 #[cfg(test)]
@@ -264,13 +212,9 @@ mod tests {
 
     use super::*;
 
-    fn manifest(
-        kind: &str,
-        namespace: Option<&str>,
-        name: &str,
-        annotations: serde_json::Value,
-    ) -> Manifest {
-        let mut value = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "annotations": annotations}});
+    fn manifest(kind: &str, namespace: Option<&str>, name: &str, annotations: serde_json::Value) -> Manifest {
+        let mut value =
+            json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "annotations": annotations}});
         if let Some(namespace) = namespace {
             value["metadata"]["namespace"] = namespace.into();
         }
@@ -299,17 +243,9 @@ mod tests {
     #[test]
     fn depends_on_is_read_and_checked() {
         let depends = |on: &str| json!({DEPENDS_ON: on});
-        let a = manifest(
-            "ConfigMap",
-            Some("n"),
-            "a",
-            depends("/namespaces/n/ConfigMap/b"),
-        );
+        let a = manifest("ConfigMap", Some("n"), "a", depends("/namespaces/n/ConfigMap/b"));
         let b = manifest("ConfigMap", Some("n"), "b", json!({}));
-        assert_eq!(
-            dependencies(&[&a, &b]).unwrap().ready_first,
-            [vec![1], vec![]]
-        );
+        assert_eq!(dependencies(&[&a, &b]).unwrap().ready_first, [vec![1], vec![]]);
 
         let error = dependencies(&[&a]).map(|_| ()).unwrap_err();
         assert_eq!(
@@ -317,17 +253,9 @@ mod tests {
             "ConfigMap n/a depends on ConfigMap n/b, which is not among the resources to apply"
         );
         let bad = manifest("ConfigMap", Some("n"), "a", depends("b"));
-        assert!(matches!(
-            dependencies(&[&bad]),
-            Err(GraphError::Reference { .. })
-        ));
+        assert!(matches!(dependencies(&[&bad]), Err(GraphError::Reference { .. })));
 
-        let b = manifest(
-            "ConfigMap",
-            Some("n"),
-            "b",
-            depends("core/namespaces/n/ConfigMap/a"),
-        );
+        let b = manifest("ConfigMap", Some("n"), "b", depends("core/namespaces/n/ConfigMap/a"));
         let error = dependencies(&[&a, &b]).map(|_| ()).unwrap_err();
         assert_eq!(
             error.to_string(),

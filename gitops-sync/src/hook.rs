@@ -45,10 +45,7 @@ pub(crate) enum Role {
     /// An ordinary resource of the Sync phase.
     Resource,
     /// Runs in these phases, and is no part of the desired state otherwise.
-    Hook {
-        phases: Vec<Phase>,
-        delete: Vec<DeletePolicy>,
-    },
+    Hook { phases: Vec<Phase>, delete: Vec<DeletePolicy> },
     /// Never applied: `Skip`, or a Helm hook that has no meaning here.
     Skipped,
 }
@@ -57,10 +54,7 @@ pub(crate) enum Role {
 pub(crate) fn role(object: &Value) -> Role {
     let argo: Vec<&str> = annotation_list(object, HOOK).collect();
     if !argo.is_empty() {
-        return hook(
-            argo.iter().filter_map(|name| argo_phase(name)).collect(),
-            delete_policies(object),
-        );
+        return hook(argo.iter().filter_map(|name| argo_phase(name)).collect(), delete_policies(object));
     }
     let helm: Vec<&str> = annotation_list(object, HELM_HOOK).collect();
     if helm.is_empty() {
@@ -70,20 +64,13 @@ pub(crate) fn role(object: &Value) -> Role {
     if helm == ["crd-install"] {
         return Role::Resource;
     }
-    hook(
-        helm.iter().filter_map(|name| helm_phase(name)).collect(),
-        delete_policies(object),
-    )
+    hook(helm.iter().filter_map(|name| helm_phase(name)).collect(), delete_policies(object))
 }
 
 fn hook(mut phases: Vec<Phase>, delete: Vec<DeletePolicy>) -> Role {
     phases.sort();
     phases.dedup();
-    if phases.is_empty() {
-        Role::Skipped
-    } else {
-        Role::Hook { phases, delete }
-    }
+    if phases.is_empty() { Role::Skipped } else { Role::Hook { phases, delete } }
 }
 
 fn argo_phase(name: &str) -> Option<Phase> {
@@ -143,10 +130,8 @@ mod tests {
     use super::*;
 
     fn annotated(pairs: &[(&str, &str)]) -> Value {
-        let annotations: serde_json::Map<_, _> = pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), json!(value)))
-            .collect();
+        let annotations: serde_json::Map<_, _> =
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
         json!({"metadata": {"annotations": annotations}})
     }
 
@@ -156,24 +141,12 @@ mod tests {
             Role::Hook { phases, .. } => phases,
             _ => Vec::new(),
         };
-        assert_eq!(
-            phases(&[(HOOK, "PostSync,PreSync")]),
-            [Phase::PreSync, Phase::PostSync]
-        );
-        assert_eq!(
-            phases(&[(HELM_HOOK, "pre-install,pre-upgrade")]),
-            [Phase::PreSync]
-        );
-        assert_eq!(
-            phases(&[(HOOK, "Sync"), (HELM_HOOK, "pre-install")]),
-            [Phase::Sync]
-        );
+        assert_eq!(phases(&[(HOOK, "PostSync,PreSync")]), [Phase::PreSync, Phase::PostSync]);
+        assert_eq!(phases(&[(HELM_HOOK, "pre-install,pre-upgrade")]), [Phase::PreSync]);
+        assert_eq!(phases(&[(HOOK, "Sync"), (HELM_HOOK, "pre-install")]), [Phase::Sync]);
         assert_eq!(role(&annotated(&[(HOOK, "Skip")])), Role::Skipped);
         assert_eq!(role(&annotated(&[(HELM_HOOK, "test")])), Role::Skipped);
-        assert_eq!(
-            role(&annotated(&[(HELM_HOOK, "crd-install")])),
-            Role::Resource
-        );
+        assert_eq!(role(&annotated(&[(HELM_HOOK, "crd-install")])), Role::Resource);
         assert_eq!(role(&json!({})), Role::Resource);
     }
 
@@ -186,14 +159,8 @@ mod tests {
 
     #[test]
     fn deletes_before_creation_unless_told_otherwise() {
-        assert_eq!(
-            delete_policies(&json!({})),
-            [DeletePolicy::BeforeHookCreation]
-        );
+        assert_eq!(delete_policies(&json!({})), [DeletePolicy::BeforeHookCreation]);
         let both = annotated(&[(DELETE_POLICY, "HookFailed, HookSucceeded")]);
-        assert_eq!(
-            delete_policies(&both),
-            [DeletePolicy::HookSucceeded, DeletePolicy::HookFailed]
-        );
+        assert_eq!(delete_policies(&both), [DeletePolicy::HookSucceeded, DeletePolicy::HookFailed]);
     }
 }

@@ -23,12 +23,7 @@ pub struct ResourceId {
 impl ResourceId {
     /// A cluster-scoped resource; see [`in_namespace`](Self::in_namespace) for the others.
     pub fn new(group: impl Into<String>, kind: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            group: group.into(),
-            kind: kind.into(),
-            namespace: None,
-            name: name.into(),
-        }
+        Self { group: group.into(), kind: kind.into(), namespace: None, name: name.into() }
     }
 
     /// The same resource in `namespace`.
@@ -40,10 +35,7 @@ impl ResourceId {
 
     /// Its group and kind.
     pub fn group_kind(&self) -> GroupKind {
-        GroupKind {
-            group: self.group.clone(),
-            kind: self.kind.clone(),
-        }
+        GroupKind { group: self.group.clone(), kind: self.kind.clone() }
     }
 
     pub(crate) fn is(&self, group: &str, kind: &str) -> bool {
@@ -78,10 +70,7 @@ pub struct GroupKind {
 impl GroupKind {
     /// `GroupKind::new("apps", "Deployment")`.
     pub fn new(group: impl Into<String>, kind: impl Into<String>) -> Self {
-        Self {
-            group: group.into(),
-            kind: kind.into(),
-        }
+        Self { group: group.into(), kind: kind.into() }
     }
 }
 
@@ -109,10 +98,7 @@ mod tests {
     fn displays_as_people_write_it() {
         let web = ResourceId::new("apps", "Deployment", "web").in_namespace("airflow");
         assert_eq!(web.to_string(), "apps/Deployment airflow/web");
-        assert_eq!(
-            ResourceId::new("", "Namespace", "airflow").to_string(),
-            "Namespace airflow"
-        );
+        assert_eq!(ResourceId::new("", "Namespace", "airflow").to_string(), "Namespace airflow");
         assert_eq!(web.group_kind().to_string(), "Deployment.apps");
     }
 }

@@ -11,14 +11,12 @@ mod manifest;
 mod order;
 
 pub use application::{
-    Application, ApplicationError, ApplicationStatus, Automated, Condition, Destination,
-    IgnoreDifferences, Kustomize, Metadata, OperationState, OtherFields, ResourceResult,
-    ResourceStatus, Source, Spec, Summary, SyncPolicy, SyncResult, SyncStatus,
+    Application, ApplicationError, ApplicationStatus, Automated, Condition, Destination, IgnoreDifferences, Kustomize,
+    Metadata, OperationState, OtherFields, ResourceResult, ResourceStatus, Source, Spec, Summary, SyncPolicy,
+    SyncResult, SyncStatus,
 };
 pub use graph::{Cycle, GraphError};
-pub use health::{
-    Health, HealthRules, HealthStatus, Kstatus, KstatusCode, aggregate, argo_health, kstatus,
-};
+pub use health::{Health, HealthRules, HealthStatus, Kstatus, KstatusCode, aggregate, argo_health, kstatus};
 pub use hook::{DeletePolicy, Phase};
 pub use id::{GroupKind, ResourceId};
 pub use manifest::{Manifest, ManifestError};

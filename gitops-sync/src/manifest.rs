@@ -54,10 +54,7 @@ pub enum ManifestError {
 }
 
 fn at(origin: &Option<String>) -> String {
-    origin
-        .as_ref()
-        .map(|origin| format!("{origin}: "))
-        .unwrap_or_default()
+    origin.as_ref().map(|origin| format!("{origin}: ")).unwrap_or_default()
 }
 
 impl Manifest {
@@ -82,10 +79,8 @@ impl Manifest {
     pub fn from_yaml(text: &str, origin: Option<&str>) -> Result<Vec<Self>, ManifestError> {
         let mut manifests = Vec::new();
         for document in serde_yaml::Deserializer::from_str(text) {
-            let value = Value::deserialize(document).map_err(|source| ManifestError::Parse {
-                origin: origin.map(str::to_owned),
-                source,
-            })?;
+            let value = Value::deserialize(document)
+                .map_err(|source| ManifestError::Parse { origin: origin.map(str::to_owned), source })?;
             if !value.is_null() {
                 expand(value, origin, &mut manifests)?;
             }
@@ -105,18 +100,9 @@ impl Manifest {
         if !value.is_object() {
             return Err(ManifestError::NotAnObject { origin });
         }
-        let text = |pointer: &str| {
-            value
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .filter(|text| !text.is_empty())
-        };
-        let need = |pointer, field| {
-            text(pointer).ok_or_else(|| ManifestError::Missing {
-                field,
-                origin: origin.clone(),
-            })
-        };
+        let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let need =
+            |pointer, field| text(pointer).ok_or_else(|| ManifestError::Missing { field, origin: origin.clone() });
         let (group, version) = split_api_version(need("/apiVersion", "apiVersion")?);
         let id = ResourceId {
             group: group.to_owned(),
@@ -125,12 +111,7 @@ impl Manifest {
             name: need("/metadata/name", "metadata.name")?.to_owned(),
         };
         let version = version.to_owned();
-        Ok(Self {
-            value,
-            id,
-            version,
-            origin,
-        })
+        Ok(Self { value, id, version, origin })
     }
 
     /// Which resource it describes.
@@ -213,9 +194,7 @@ impl Manifest {
             "selfLink",
             "uid",
         ];
-        SERVER
-            .iter()
-            .for_each(|field| drop(metadata.remove(*field)));
+        SERVER.iter().for_each(|field| drop(metadata.remove(*field)));
         for map in ["labels", "annotations"] {
             if metadata.get(map).is_some_and(Value::is_null) {
                 metadata.remove(map);
@@ -234,15 +213,8 @@ impl Manifest {
     }
 }
 
-fn expand(
-    value: Value,
-    origin: Option<&str>,
-    into: &mut Vec<Manifest>,
-) -> Result<(), ManifestError> {
-    let is_list = value["kind"]
-        .as_str()
-        .is_some_and(|kind| kind.ends_with("List"))
-        && value["items"].is_array();
+fn expand(value: Value, origin: Option<&str>, into: &mut Vec<Manifest>) -> Result<(), ManifestError> {
+    let is_list = value["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) && value["items"].is_array();
     if !is_list {
         let mut manifest = Manifest::parse(value, origin)?;
         manifest.origin = origin.map(str::to_owned);
@@ -255,9 +227,7 @@ fn expand(
     let Some(Value::Array(items)) = list.remove("items") else {
         return Ok(());
     };
-    items
-        .into_iter()
-        .try_for_each(|item| expand(item, origin, into))
+    items.into_iter().try_for_each(|item| expand(item, origin, into))
 }
 
 /// `stringData` is write-only: as long as it is in what we apply, no later
@@ -269,26 +239,19 @@ fn encode_string_data(secret: &mut Value) {
     let Some(Value::Object(plain)) = object.remove("stringData") else {
         return;
     };
-    let data = object
-        .entry("data")
-        .or_insert_with(|| Value::Object(Map::new()));
+    let data = object.entry("data").or_insert_with(|| Value::Object(Map::new()));
     if data.is_null() {
         *data = Value::Object(Map::new());
     }
     for (key, value) in plain {
         if let Some(text) = value.as_str() {
-            data[key.as_str()] =
-                base64::Engine::encode(&base64::prelude::BASE64_STANDARD, text).into();
+            data[key.as_str()] = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, text).into();
         }
     }
 }
 
 pub(crate) fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
-    object
-        .get("metadata")?
-        .get("annotations")?
-        .get(key)?
-        .as_str()
+    object.get("metadata")?.get("annotations")?.get(key)?.as_str()
 }
 
 pub(crate) fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
@@ -296,15 +259,8 @@ pub(crate) fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
 }
 
 /// The values of a comma-separated annotation.
-pub(crate) fn annotation_list<'a>(
-    object: &'a Value,
-    key: &str,
-) -> impl Iterator<Item = &'a str> + use<'a> {
-    annotation(object, key)
-        .unwrap_or_default()
-        .split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
+pub(crate) fn annotation_list<'a>(object: &'a Value, key: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    annotation(object, key).unwrap_or_default().split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
 #[cfg(test)]
@@ -316,18 +272,14 @@ mod tests {
         let text = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n---\n\
                     apiVersion: v1\nkind: List\nitems:\n- {apiVersion: apps/v1, kind: Deployment, metadata: {name: w, namespace: a}}\n";
         let manifests = Manifest::from_yaml(text, Some("all.yml")).unwrap();
-        let ids: Vec<_> = manifests
-            .iter()
-            .map(|manifest| manifest.id().to_string())
-            .collect();
+        let ids: Vec<_> = manifests.iter().map(|manifest| manifest.id().to_string()).collect();
         assert_eq!(ids, ["Namespace a", "apps/Deployment a/w"]);
         assert_eq!(manifests[1].origin(), Some("all.yml"));
     }
 
     #[test]
     fn says_which_field_is_missing_and_where() {
-        let error =
-            Manifest::from_yaml("kind: Pod\nmetadata: {name: a}", Some("pod.yml")).unwrap_err();
+        let error = Manifest::from_yaml("kind: Pod\nmetadata: {name: a}", Some("pod.yml")).unwrap_err();
         assert_eq!(error.to_string(), "pod.yml: the manifest has no apiVersion");
     }
 
@@ -339,10 +291,7 @@ mod tests {
         }))
         .unwrap();
         secret.strip_server_fields();
-        assert_eq!(
-            secret.value()["data"],
-            serde_json::json!({"a": "MQ==", "b": "Mg=="})
-        );
+        assert_eq!(secret.value()["data"], serde_json::json!({"a": "MQ==", "b": "Mg=="}));
         assert_eq!(secret.value()["metadata"], serde_json::json!({"name": "s"}));
         assert!(secret.value().get("status").is_none());
     }

@@ -48,10 +48,7 @@ const KINDS: [&str; 35] = [
 
 /// The place of a kind in Argo CD's order; kinds it does not list come last.
 pub(crate) fn kind_rank(kind: &str) -> usize {
-    KINDS
-        .iter()
-        .position(|listed| *listed == kind)
-        .unwrap_or(KINDS.len())
+    KINDS.iter().position(|listed| *listed == kind).unwrap_or(KINDS.len())
 }
 
 /// Kind, then namespace, name and group, so that no two resources are equal.
@@ -62,10 +59,7 @@ pub(crate) fn kind_rank(kind: &str) -> usize {
 /// resources with one name can change from sync to sync.
 pub(crate) fn compare(a: &ResourceId, b: &ResourceId) -> Ordering {
     let key = |id: &'_ ResourceId| kind_rank(&id.kind);
-    key(a)
-        .cmp(&key(b))
-        .then_with(|| a.kind.cmp(&b.kind))
-        .then_with(|| a.cmp(b))
+    key(a).cmp(&key(b)).then_with(|| a.kind.cmp(&b.kind)).then_with(|| a.cmp(b))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "the parts that use it are being added")]
 
 mod generate;
+mod edit;
 mod id;
 mod kustomization;
 mod resource;
@@ -11,6 +12,7 @@ mod source;
 mod yaml;
 
 pub use generate::GenerateError;
+pub use edit::{EditError, ImageChange, KustomizationFile};
 pub use id::{Gvk, ResourceId};
 pub use kustomization::DecodeError;
 pub use resource::{Origin, Resource};

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use status::{
-    ApplicationStatus, Condition, OperationState, ResourceResult, ResourceStatus, Summary,
-    SyncResult, SyncStatus,
+    ApplicationStatus, Condition, OperationState, ResourceResult, ResourceStatus, Summary, SyncResult, SyncStatus,
 };
 
 /// Fields that this crate has no use for, kept as they are.
@@ -89,23 +88,17 @@ impl Application {
         if kind != "Application" || api_version != "argoproj.io/v1alpha1" {
             return Err(ApplicationError::Kind { kind, api_version });
         }
-        let application: Self = serde_json::from_value(value)
-            .map_err(|error| ApplicationError::Parse(serde::de::Error::custom(error)))?;
+        let application: Self =
+            serde_json::from_value(value).map_err(|error| ApplicationError::Parse(serde::de::Error::custom(error)))?;
         if application.sources().is_empty() {
-            return Err(ApplicationError::NoSource {
-                name: application.metadata.name,
-            });
+            return Err(ApplicationError::NoSource { name: application.metadata.name });
         }
         Ok(application)
     }
 
     /// Where its manifests come from: `spec.sources` if there are any, else `spec.source`.
     pub fn sources(&self) -> &[Source] {
-        if self.spec.sources.is_empty() {
-            self.spec.source.as_slice()
-        } else {
-            &self.spec.sources
-        }
+        if self.spec.sources.is_empty() { self.spec.source.as_slice() } else { &self.spec.sources }
     }
 
     /// The name in Argo CD's tracking ids: with the namespace in front when
@@ -228,30 +221,22 @@ pub struct SyncPolicy {
 impl SyncPolicy {
     /// Whether an option such as `CreateNamespace` is set to `true`.
     pub fn has_option(&self, name: &str) -> bool {
-        self.sync_options
-            .iter()
-            .any(|option| option.split_once('=') == Some((name, "true")))
+        self.sync_options.iter().any(|option| option.split_once('=') == Some((name, "true")))
     }
 
     /// Whether resources that are no longer wanted are deleted.
     pub fn prunes(&self) -> bool {
-        self.automated
-            .as_ref()
-            .is_some_and(|automated| automated.prune == Some(true))
+        self.automated.as_ref().is_some_and(|automated| automated.prune == Some(true))
     }
 
     /// Whether a change that somebody made in the cluster is undone.
     pub fn self_heals(&self) -> bool {
-        self.automated
-            .as_ref()
-            .is_some_and(|automated| automated.self_heal == Some(true))
+        self.automated.as_ref().is_some_and(|automated| automated.self_heal == Some(true))
     }
 
     /// Whether every resource may be pruned at once.
     pub fn allows_empty(&self) -> bool {
-        self.automated
-            .as_ref()
-            .is_some_and(|automated| automated.allow_empty == Some(true))
+        self.automated.as_ref().is_some_and(|automated| automated.allow_empty == Some(true))
     }
 }
 
@@ -336,10 +321,7 @@ operation: {sync: {}}
     #[test]
     fn other_kinds_are_refused() {
         let error = Application::from_yaml("apiVersion: v1\nkind: Pod").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "expected an argoproj.io/v1alpha1 Application, found Pod of v1"
-        );
+        assert_eq!(error.to_string(), "expected an argoproj.io/v1alpha1 Application, found Pod of v1");
         let error = Application::from_yaml(&TEXT.replace("source:", "sauce:")).unwrap_err();
         assert_eq!(error.to_string(), "the application app has no source");
     }

@@ -36,11 +36,8 @@ pub(super) fn assess(live: &Value) -> Option<Health> {
 /// A hook that only waits for its finalizer has still run to its end.
 fn is_deleted(live: &Value) -> bool {
     let finalizers = read::items(live, "/metadata/finalizers");
-    live.pointer("/metadata/deletionTimestamp")
-        .is_some_and(|time| !time.is_null())
-        && !finalizers
-            .iter()
-            .any(|finalizer| finalizer == HOOK_FINALIZER)
+    live.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null())
+        && !finalizers.iter().any(|finalizer| finalizer == HOOK_FINALIZER)
 }
 
 #[cfg(test)]
@@ -63,14 +60,8 @@ mod tests {
 
     #[test]
     fn kinds_without_a_rule_have_no_health() {
-        assert_eq!(
-            assess(&json!({"apiVersion": "v1", "kind": "ConfigMap"})),
-            None
-        );
-        assert_eq!(
-            assess(&json!({"apiVersion": "example.com/v1", "kind": "Deployment"})),
-            None
-        );
+        assert_eq!(assess(&json!({"apiVersion": "v1", "kind": "ConfigMap"})), None);
+        assert_eq!(assess(&json!({"apiVersion": "example.com/v1", "kind": "Deployment"})), None);
         assert_eq!(assess(&json!(17)), None);
     }
 }

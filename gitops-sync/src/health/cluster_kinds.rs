@@ -9,11 +9,7 @@ use crate::manifest::annotation;
 const V1_CONDITIONS: &str = "autoscaling.alpha.kubernetes.io/conditions";
 
 pub(super) fn service(live: &Value) -> Health {
-    if read::text(live, "/spec/type") == "LoadBalancer" {
-        ingress(live)
-    } else {
-        Health::healthy()
-    }
+    if read::text(live, "/spec/type") == "LoadBalancer" { ingress(live) } else { Health::healthy() }
 }
 
 pub(super) fn ingress(live: &Value) -> Health {
@@ -40,10 +36,7 @@ pub(super) fn autoscaler(live: &Value) -> Health {
         match serde_json::from_str::<Vec<Value>>(text) {
             Ok(list) => parsed = list,
             Err(_) => {
-                return Health::new(
-                    Unknown,
-                    format!("the annotation {V1_CONDITIONS} does not parse"),
-                );
+                return Health::new(Unknown, format!("the annotation {V1_CONDITIONS} does not parse"));
             }
         }
         parsed.as_slice()
@@ -62,10 +55,7 @@ pub(super) fn autoscaler(live: &Value) -> Health {
 
 fn cannot_scale(condition: &Value) -> bool {
     matches!(
-        (
-            read::text(condition, "/type"),
-            read::text(condition, "/reason")
-        ),
+        (read::text(condition, "/type"), read::text(condition, "/reason")),
         ("AbleToScale", "FailedGetScale" | "FailedUpdateScale")
             | (
                 "ScalingActive",
@@ -80,29 +70,15 @@ fn cannot_scale(condition: &Value) -> bool {
 }
 
 fn can_scale(condition: &Value) -> bool {
-    matches!(
-        read::text(condition, "/type"),
-        "AbleToScale" | "ScalingLimited"
-    ) && condition["status"] == "True"
+    matches!(read::text(condition, "/type"), "AbleToScale" | "ScalingLimited") && condition["status"] == "True"
 }
 
 pub(super) fn api_service(live: &Value) -> Health {
     let Some(available) = read::condition(live, "Available") else {
         return Health::new(Progressing, "waiting to be processed");
     };
-    let message = format!(
-        "{}: {}",
-        read::text(available, "/reason"),
-        read::text(available, "/message")
-    );
-    Health::new(
-        if available["status"] == "True" {
-            Healthy
-        } else {
-            Progressing
-        },
-        message,
-    )
+    let message = format!("{}: {}", read::text(available, "/reason"), read::text(available, "/message"));
+    Health::new(if available["status"] == "True" { Healthy } else { Progressing }, message)
 }
 
 pub(super) fn crd(live: &Value) -> Health {
@@ -111,15 +87,10 @@ pub(super) fn crd(live: &Value) -> Health {
         return Health::new(Progressing, "no conditions yet");
     }
     let found = |kind: &str, status: &str| {
-        read::condition(live, kind)
-            .filter(|c| c["status"] == status)
-            .map(|c| read::text(c, "/message").to_owned())
+        read::condition(live, kind).filter(|c| c["status"] == status).map(|c| read::text(c, "/message").to_owned())
     };
     if let Some(message) = found("Terminating", "True") {
-        return Health::new(
-            Progressing,
-            format!("the definition is terminating: {message}"),
-        );
+        return Health::new(Progressing, format!("the definition is terminating: {message}"));
     }
     if let Some(message) = found("NamesAccepted", "False") {
         return Health::new(Degraded, format!("the names are not accepted: {message}"));
@@ -170,26 +141,11 @@ mod tests {
     fn addresses_and_volumes() {
         let balanced = json!({"loadBalancer": {"ingress": [{"ip": "10.0.0.1"}]}});
         assert_eq!(ingress(&json!({"status": balanced})).status, Healthy);
-        assert_eq!(
-            ingress(&json!({"status": {"loadBalancer": {}}})).status,
-            Progressing
-        );
-        assert_eq!(
-            service(&json!({"spec": {"type": "ClusterIP"}})).status,
-            Healthy
-        );
-        assert_eq!(
-            service(&json!({"spec": {"type": "LoadBalancer"}})).status,
-            Progressing
-        );
-        assert_eq!(
-            service(&json!({"spec": {"type": "LoadBalancer"}, "status": balanced})).status,
-            Healthy
-        );
-        assert_eq!(
-            volume_claim(&json!({"status": {"phase": "Lost"}})).status,
-            Degraded
-        );
+        assert_eq!(ingress(&json!({"status": {"loadBalancer": {}}})).status, Progressing);
+        assert_eq!(service(&json!({"spec": {"type": "ClusterIP"}})).status, Healthy);
+        assert_eq!(service(&json!({"spec": {"type": "LoadBalancer"}})).status, Progressing);
+        assert_eq!(service(&json!({"spec": {"type": "LoadBalancer"}, "status": balanced})).status, Healthy);
+        assert_eq!(volume_claim(&json!({"status": {"phase": "Lost"}})).status, Degraded);
         assert_eq!(volume_claim(&json!({})).status, Unknown);
     }
 
@@ -197,20 +153,13 @@ mod tests {
     fn autoscalers_of_both_versions() {
         let failed = json!([{"type": "AbleToScale", "status": "True"}, {"type": "ScalingActive", "reason": "InvalidSelector", "message": "m"}]);
         let v2 = |conditions: Value| {
-            autoscaler(
-                &json!({"apiVersion": "autoscaling/v2", "status": {"conditions": conditions}}),
-            )
+            autoscaler(&json!({"apiVersion": "autoscaling/v2", "status": {"conditions": conditions}}))
         };
         assert_eq!(v2(failed.clone()), Health::new(Degraded, "m"));
-        assert_eq!(
-            v2(json!([{"type": "AbleToScale", "status": "True"}])).status,
-            Healthy
-        );
+        assert_eq!(v2(json!([{"type": "AbleToScale", "status": "True"}])).status, Healthy);
         assert_eq!(v2(json!([])).status, Progressing);
         let v1 = |text: String| {
-            autoscaler(
-                &json!({"apiVersion": "autoscaling/v1", "metadata": {"annotations": {V1_CONDITIONS: text}}}),
-            )
+            autoscaler(&json!({"apiVersion": "autoscaling/v1", "metadata": {"annotations": {V1_CONDITIONS: text}}}))
         };
         assert_eq!(v1(failed.to_string()).status, Degraded);
         assert_eq!(v1("{".to_owned()).status, Unknown);
@@ -220,39 +169,20 @@ mod tests {
     fn definitions() {
         let with = |conditions: Value| crd(&json!({"status": {"conditions": conditions}})).status;
         assert_eq!(crd(&json!({})).status, Progressing);
+        assert_eq!(with(json!([{"type": "NamesAccepted", "status": "True"}])), Degraded);
+        assert_eq!(with(json!([{"type": "Established", "status": "False", "reason": "Installing"}])), Progressing);
+        assert_eq!(with(json!([{"type": "Established", "status": "True"}])), Healthy);
         assert_eq!(
-            with(json!([{"type": "NamesAccepted", "status": "True"}])),
-            Degraded
-        );
-        assert_eq!(
-            with(json!([{"type": "Established", "status": "False", "reason": "Installing"}])),
-            Progressing
-        );
-        assert_eq!(
-            with(json!([{"type": "Established", "status": "True"}])),
-            Healthy
-        );
-        assert_eq!(
-            with(
-                json!([{"type": "Established", "status": "True"}, {"type": "NamesAccepted", "status": "False"}])
-            ),
+            with(json!([{"type": "Established", "status": "True"}, {"type": "NamesAccepted", "status": "False"}])),
             Degraded
         );
     }
 
     #[test]
     fn budgets_may_lack_pods() {
-        let with = |conditions: Value| {
-            disruption_budget(&json!({"status": {"conditions": conditions}})).status
-        };
+        let with = |conditions: Value| disruption_budget(&json!({"status": {"conditions": conditions}})).status;
         assert_eq!(with(json!([])), Progressing);
-        assert_eq!(
-            with(json!([{"status": "False", "reason": "InsufficientPods"}])),
-            Healthy
-        );
-        assert_eq!(
-            with(json!([{"status": "False", "reason": "SyncFailed"}])),
-            Degraded
-        );
+        assert_eq!(with(json!([{"status": "False", "reason": "InsufficientPods"}])), Healthy);
+        assert_eq!(with(json!([{"status": "False", "reason": "SyncFailed"}])), Degraded);
     }
 }

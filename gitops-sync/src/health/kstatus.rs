@@ -32,10 +32,7 @@ pub struct Kstatus {
 use KstatusCode::{Current, Failed, InProgress, Terminating};
 
 fn is(code: KstatusCode, message: impl Into<String>) -> Kstatus {
-    Kstatus {
-        code,
-        message: message.into(),
-    }
+    Kstatus { code, message: message.into() }
 }
 
 impl From<Kstatus> for Health {
@@ -64,19 +61,14 @@ pub(super) fn assess(live: &Value) -> Kstatus {
         ("", "Service") => service(live),
         ("batch", "Job") => job(live),
         ("apiextensions.k8s.io", "CustomResourceDefinition") => crd(live),
-        ("policy", "PodDisruptionBudget") | ("" | "batch", "Secret" | "ConfigMap" | "CronJob") => {
-            is(Current, "")
-        }
+        ("policy", "PodDisruptionBudget") | ("" | "batch", "Secret" | "ConfigMap" | "CronJob") => is(Current, ""),
         _ => ready_condition(live),
     }
 }
 
 /// What holds for every kind, before its own rule.
 fn generic(live: &Value) -> Option<Kstatus> {
-    if live
-        .pointer("/metadata/deletionTimestamp")
-        .is_some_and(|time| !time.is_null())
-    {
+    if live.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null()) {
         return Some(is(Terminating, "the resource is being deleted"));
     }
     let observed = read::number(live, "/status/observedGeneration");
@@ -84,11 +76,8 @@ fn generic(live: &Value) -> Option<Kstatus> {
     if observed.is_some() && observed != generation {
         return Some(is(InProgress, "the new spec has not been observed yet"));
     }
-    let message = |kind| {
-        read::condition(live, kind)
-            .filter(|c| c["status"] == "True")
-            .map(|c| read::text(c, "/message"))
-    };
+    let message =
+        |kind| read::condition(live, kind).filter(|c| c["status"] == "True").map(|c| read::text(c, "/message"));
     if let Some(message) = message("Reconciling") {
         return Some(is(InProgress, message));
     }
@@ -118,19 +107,12 @@ fn deployment(live: &Value) -> Kstatus {
         return is(Failed, "the rollout exceeded its progress deadline");
     }
     let wanted = read::number(live, "/spec/replicas").unwrap_or(1);
-    let (total, updated) = (
-        count(live, "/status/replicas"),
-        count(live, "/status/updatedReplicas"),
-    );
+    let (total, updated) = (count(live, "/status/replicas"), count(live, "/status/updatedReplicas"));
     let steps = [
         ("replicas", total, wanted),
         ("updated", updated, wanted),
         ("old replicas gone", updated, total),
-        (
-            "available",
-            count(live, "/status/availableReplicas"),
-            updated,
-        ),
+        ("available", count(live, "/status/availableReplicas"), updated),
         ("ready", count(live, "/status/readyReplicas"), wanted),
     ];
     if let Some(status) = unfinished(&steps) {
@@ -156,11 +138,7 @@ fn stateful_set(live: &Value) -> Kstatus {
     let steps = [
         ("replicas", count(live, "/status/replicas"), wanted),
         ("ready", count(live, "/status/readyReplicas"), wanted),
-        (
-            "surplus replicas gone",
-            wanted,
-            count(live, "/status/replicas"),
-        ),
+        ("surplus replicas gone", wanted, count(live, "/status/replicas")),
     ];
     if let Some(status) = unfinished(&steps) {
         return status;
@@ -168,14 +146,12 @@ fn stateful_set(live: &Value) -> Kstatus {
     if let Some(partition) =
         read::number(live, "/spec/updateStrategy/rollingUpdate/partition").filter(|kept| *kept != 0)
     {
-        return unfinished(&[("updated", updated, wanted - partition)])
-            .unwrap_or_else(|| is(Current, ""));
+        return unfinished(&[("updated", updated, wanted - partition)]).unwrap_or_else(|| is(Current, ""));
     }
     if read::text(live, "/status/currentRevision") != read::text(live, "/status/updateRevision") {
         return is(InProgress, "the new revision is not current yet");
     }
-    unfinished(&[("current", count(live, "/status/currentReplicas"), wanted)])
-        .unwrap_or_else(|| is(Current, ""))
+    unfinished(&[("current", count(live, "/status/currentReplicas"), wanted)]).unwrap_or_else(|| is(Current, ""))
 }
 
 fn daemon_set(live: &Value) -> Kstatus {
@@ -186,16 +162,8 @@ fn daemon_set(live: &Value) -> Kstatus {
         return is(InProgress, "the number of pods is not known yet");
     };
     let steps = [
-        (
-            "scheduled",
-            count(live, "/status/currentNumberScheduled"),
-            wanted,
-        ),
-        (
-            "updated",
-            count(live, "/status/updatedNumberScheduled"),
-            wanted,
-        ),
+        ("scheduled", count(live, "/status/currentNumberScheduled"), wanted),
+        ("updated", count(live, "/status/updatedNumberScheduled"), wanted),
         ("available", count(live, "/status/numberAvailable"), wanted),
         ("ready", count(live, "/status/numberReady"), wanted),
     ];
@@ -208,22 +176,10 @@ fn replica_set(live: &Value) -> Kstatus {
     }
     let wanted = read::number(live, "/spec/replicas").unwrap_or(1);
     let steps = [
-        (
-            "labelled",
-            count(live, "/status/fullyLabeledReplicas"),
-            wanted,
-        ),
-        (
-            "available",
-            count(live, "/status/availableReplicas"),
-            wanted,
-        ),
+        ("labelled", count(live, "/status/fullyLabeledReplicas"), wanted),
+        ("available", count(live, "/status/availableReplicas"), wanted),
         ("ready", count(live, "/status/readyReplicas"), wanted),
-        (
-            "surplus replicas gone",
-            wanted,
-            count(live, "/status/replicas"),
-        ),
+        ("surplus replicas gone", wanted, count(live, "/status/replicas")),
     ];
     unfinished(&steps).unwrap_or_else(|| is(Current, ""))
 }
@@ -250,21 +206,12 @@ fn is_crash_looping(live: &Value) -> bool {
 
 fn phase(live: &Value, wanted: &str) -> Kstatus {
     let phase = read::text(live, "/status/phase");
-    if phase == wanted {
-        is(Current, "")
-    } else {
-        is(InProgress, format!("the phase is {phase:?}"))
-    }
+    if phase == wanted { is(Current, "") } else { is(InProgress, format!("the phase is {phase:?}")) }
 }
 
 fn service(live: &Value) -> Kstatus {
-    let waits = read::text(live, "/spec/type") == "LoadBalancer"
-        && read::text(live, "/spec/clusterIP").is_empty();
-    if waits {
-        is(InProgress, "no cluster address yet")
-    } else {
-        is(Current, "")
-    }
+    let waits = read::text(live, "/spec/type") == "LoadBalancer" && read::text(live, "/spec/clusterIP").is_empty();
+    if waits { is(InProgress, "no cluster address yet") } else { is(Current, "") }
 }
 
 /// # Deviation
@@ -275,23 +222,19 @@ fn job(live: &Value) -> Kstatus {
     if let Some(failed) = read::condition(live, "Failed").filter(|c| c["status"] == "True") {
         return is(Failed, read::text(failed, "/message"));
     }
-    if read::condition_is(live, "Complete", "True") || read::condition_is(live, "Suspended", "True")
-    {
+    if read::condition_is(live, "Complete", "True") || read::condition_is(live, "Suspended", "True") {
         return is(Current, "");
     }
     is(InProgress, "the job has not completed")
 }
 
 fn crd(live: &Value) -> Kstatus {
-    if let Some(refused) = read::condition(live, "NamesAccepted").filter(|c| c["status"] == "False")
-    {
+    if let Some(refused) = read::condition(live, "NamesAccepted").filter(|c| c["status"] == "False") {
         return is(Failed, read::text(refused, "/message"));
     }
     match read::condition(live, "Established") {
         Some(established) if established["status"] == "True" => is(Current, ""),
-        Some(established)
-            if established["status"] == "False" && established["reason"] != "Installing" =>
-        {
+        Some(established) if established["status"] == "False" && established["reason"] != "Installing" => {
             is(Failed, read::text(established, "/message"))
         }
         _ => is(InProgress, "the definition is being installed"),
@@ -307,15 +250,10 @@ mod tests {
     #[test]
     fn generic_rules_come_first() {
         let code = |live: Value| assess(&live).code;
-        assert_eq!(
-            code(json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})),
-            Terminating
-        );
-        assert_eq!(
-            code(json!({"metadata": {"generation": 2}, "status": {"observedGeneration": 1}})),
-            InProgress
-        );
-        let condition = |kind: &str, status: &str| json!({"status": {"conditions": [{"type": kind, "status": status}]}});
+        assert_eq!(code(json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})), Terminating);
+        assert_eq!(code(json!({"metadata": {"generation": 2}, "status": {"observedGeneration": 1}})), InProgress);
+        let condition =
+            |kind: &str, status: &str| json!({"status": {"conditions": [{"type": kind, "status": status}]}});
         assert_eq!(code(condition("Stalled", "True")), Failed);
         assert_eq!(code(condition("Reconciling", "True")), InProgress);
         assert_eq!(code(condition("Ready", "False")), InProgress);
@@ -332,10 +270,7 @@ mod tests {
                 "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}]},
         });
         assert_eq!(assess(&live).code, InProgress);
-        live["status"]["conditions"]
-            .as_array_mut()
-            .unwrap()
-            .push(json!({"type": "Available", "status": "True"}));
+        live["status"]["conditions"].as_array_mut().unwrap().push(json!({"type": "Available", "status": "True"}));
         assert_eq!(assess(&live).code, Current);
     }
 
@@ -345,10 +280,7 @@ mod tests {
             assess(&json!({"apiVersion": "batch/v1", "kind": "Job", "status": {"conditions": conditions}})).code
         };
         assert_eq!(job(json!([])), InProgress);
-        assert_eq!(
-            job(json!([{"type": "Complete", "status": "True"}])),
-            Current
-        );
+        assert_eq!(job(json!([{"type": "Complete", "status": "True"}])), Current);
         assert_eq!(job(json!([{"type": "Failed", "status": "True"}])), Failed);
     }
 }

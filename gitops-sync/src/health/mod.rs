@@ -56,10 +56,7 @@ pub struct Health {
 impl Health {
     /// A status with the words that explain it.
     pub fn new(status: HealthStatus, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            message: message.into(),
-        }
+        Self { status, message: message.into() }
     }
 
     pub(crate) fn healthy() -> Self {
@@ -127,11 +124,7 @@ pub fn aggregate<'a>(resources: impl IntoIterator<Item = &'a Health>) -> HealthS
             worst = worst.max(health.status);
         }
     }
-    if any && !any_live {
-        worst.max(HealthStatus::Missing)
-    } else {
-        worst
-    }
+    if any && !any_live { worst.max(HealthStatus::Missing) } else { worst }
 }
 
 /// Small ways to read a live object, which may have any shape.
@@ -139,10 +132,7 @@ pub(crate) mod read {
     use serde_json::Value;
 
     pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-        object
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
     pub(crate) fn number(object: &Value, pointer: &str) -> Option<i64> {
@@ -150,23 +140,15 @@ pub(crate) mod read {
     }
 
     pub(crate) fn flag(object: &Value, pointer: &str) -> bool {
-        object
-            .pointer(pointer)
-            .and_then(Value::as_bool)
-            .unwrap_or(false)
+        object.pointer(pointer).and_then(Value::as_bool).unwrap_or(false)
     }
 
     pub(crate) fn items<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-        object
-            .pointer(pointer)
-            .and_then(Value::as_array)
-            .map_or(&[], Vec::as_slice)
+        object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
-        items(object, "/status/conditions")
-            .iter()
-            .find(|condition| condition["type"] == kind)
+        items(object, "/status/conditions").iter().find(|condition| condition["type"] == kind)
     }
 
     pub(crate) fn condition_is(object: &Value, kind: &str, status: &str) -> bool {
@@ -175,8 +157,7 @@ pub(crate) mod read {
 
     /// Whether the controller has yet to see the newest spec.
     pub(crate) fn is_unobserved(object: &Value) -> bool {
-        number(object, "/metadata/generation").unwrap_or(0)
-            > number(object, "/status/observedGeneration").unwrap_or(0)
+        number(object, "/metadata/generation").unwrap_or(0) > number(object, "/status/observedGeneration").unwrap_or(0)
     }
 }
 
@@ -187,10 +168,7 @@ mod tests {
     #[test]
     fn the_worst_resource_decides() {
         let all = |statuses: &[HealthStatus]| {
-            let healths: Vec<_> = statuses
-                .iter()
-                .map(|status| Health::new(*status, ""))
-                .collect();
+            let healths: Vec<_> = statuses.iter().map(|status| Health::new(*status, "")).collect();
             aggregate(&healths)
         };
         use HealthStatus::*;

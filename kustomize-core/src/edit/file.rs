@@ -1,0 +1,257 @@
+//! A kustomization file as text that is edited in place.
+
+use serde_json::{Map, Value};
+
+use super::EditError;
+use super::render::{self, Format};
+use super::splice::{self, Splicer};
+use super::tree::{self, Content, Node};
+
+const BOM: &str = "\u{feff}";
+
+/// A kustomization file whose edits change only what they have to.
+///
+/// Comments, order, indentation, quotes, line ends, a byte order mark and a
+/// missing last line break all stay as they are. New entries follow the style
+/// of the file.
+///
+/// ```
+/// use kustomize_core::{ImageChange, KustomizationFile};
+///
+/// let mut file = KustomizationFile::parse(
+///     "images:   # set by CI\n- name: web\n  newTag: '1'   # do not touch\n",
+/// )?;
+/// file.set_image(&ImageChange::parse("web:2")?)?;
+/// assert_eq!(file.text(), "images:   # set by CI\n- name: web\n  newTag: '2'   # do not touch\n");
+/// # Ok::<(), kustomize_core::EditError>(())
+/// ```
+///
+/// # Limitations
+///
+/// A value that an alias (`*name`) stands for is changed only where it is
+/// written out; an edit that would change what the alias means is refused.
+/// Removing an entry removes the comments on its lines, not those above it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KustomizationFile {
+    text: String,
+}
+
+impl KustomizationFile {
+    /// Reads the bytes of a kustomization file.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError`] if it is not UTF-8, not YAML, holds a key twice, or is
+    /// not a mapping. An empty file is none: it becomes a kustomization with
+    /// the first edit.
+    pub fn parse(bytes: impl Into<Vec<u8>>) -> Result<Self, EditError> {
+        let text = String::from_utf8(bytes.into())
+            .map_err(|error| EditError::NotUtf8 { offset: error.utf8_error().valid_up_to() })?;
+        let file = Self { text };
+        file.root()?;
+        Ok(file)
+    }
+
+    /// The text as it is now.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The bytes as they are now.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.text.into_bytes()
+    }
+
+    /// The value of a top-level field as kustomize reads it; `None` if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the text has been parsed before.
+    pub fn field(&self, name: &str) -> Result<Option<Value>, EditError> {
+        Ok(self.root()?.as_ref().and_then(|root| root.entry(name)).map(|(_, value)| value.value()))
+    }
+
+    /// All fields.
+    pub(super) fn fields(&self) -> Result<Map<String, Value>, EditError> {
+        Ok(match self.root()?.map(|root| root.value()) {
+            Some(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        })
+    }
+
+    /// Makes fields mean what is wanted; `None` or an empty value takes a field away.
+    ///
+    /// All or nothing: on an error the text is what it was.
+    pub(super) fn set_fields(&mut self, wanted: Vec<(&str, Option<Value>)>) -> Result<(), EditError> {
+        for (name, value) in wanted {
+            let mut changed = self.clone();
+            changed.set_field(name, value.filter(|value| !is_empty(value)).as_ref())?;
+            *self = changed;
+        }
+        Ok(())
+    }
+
+    fn set_field(&mut self, name: &str, wanted: Option<&Value>) -> Result<(), EditError> {
+        let root = self.root()?;
+        let mut expected = self.fields()?;
+        if expected.get(name).filter(|value| !is_empty(value)) == wanted {
+            return Ok(());
+        }
+        match wanted {
+            Some(value) => expected.insert(name.to_owned(), value.clone()),
+            None => expected.remove(name),
+        };
+        let text = self.text.strip_prefix(BOM).unwrap_or(&self.text);
+        let mut splicer = Splicer { text, format: format(text, root.as_ref()), splices: Vec::new() };
+        match (root.as_ref(), wanted) {
+            (Some(root), _) if is_flow(root) => splicer.change(root, &Value::Object(expected.clone())),
+            (Some(root), Some(value)) => match root.entry(name) {
+                Some((_, node)) => splicer.change(node, value),
+                None => append_field(&mut splicer, Some(root), name, value),
+            },
+            (Some(root), None) => remove_field(&mut splicer, root, name),
+            (None, Some(value)) => append_field(&mut splicer, None, name, value),
+            (None, None) => {}
+        }
+        let edited = splice::apply(text, splicer.splices);
+        self.accept(&edited, &expected, name)
+    }
+
+    /// Takes the edited text over if it means what it should.
+    fn accept(&mut self, edited: &str, expected: &Map<String, Value>, field: &str) -> Result<(), EditError> {
+        let bom = if self.text.starts_with(BOM) { BOM } else { "" };
+        let edited = Self { text: format!("{bom}{edited}") };
+        let meaning = edited.fields().ok().map(|fields| without_nulls(&fields));
+        if meaning.as_ref() != Some(&without_nulls(expected)) {
+            return Err(EditError::NotInPlace { field: field.to_owned() });
+        }
+        *self = edited;
+        Ok(())
+    }
+
+    /// The name of a field's key changes, its value stays as it is written.
+    pub(super) fn rename_field(&mut self, from: &str, to: &str) -> Result<(), EditError> {
+        let Some(root) = self.root()? else { return Ok(()) };
+        let Some((key, _)) = root.entry(from) else { return Ok(()) };
+        let mut expected = self.fields()?;
+        if let Some(value) = expected.remove(from) {
+            expected.insert(to.to_owned(), value);
+        }
+        let text = self.text.strip_prefix(BOM).unwrap_or(&self.text);
+        let edited = format!("{}{to}{}", &text[..key.span.start], &text[key.span.end..]);
+        self.accept(&edited, &expected, from)
+    }
+
+    fn root(&self) -> Result<Option<Node>, EditError> {
+        let root = tree::parse(self.text.strip_prefix(BOM).unwrap_or(&self.text))?;
+        match root.as_ref().map(|root| &root.content) {
+            None | Some(Content::Mapping { .. }) => Ok(root),
+            Some(Content::Sequence { .. }) => Err(EditError::NotAMapping { found: "sequence" }),
+            Some(_) => Err(EditError::NotAMapping { found: "scalar" }),
+        }
+    }
+}
+
+/// A field that is null is one that is not there.
+fn without_nulls(fields: &Map<String, Value>) -> Map<String, Value> {
+    fields.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
+fn is_flow(root: &Node) -> bool {
+    matches!(root.content, Content::Mapping { flow: true, .. })
+}
+
+fn remove_field(splicer: &mut Splicer<'_>, root: &Node, name: &str) {
+    let Content::Mapping { entries, .. } = &root.content else { return };
+    let Some(index) = entries.iter().position(|(key, _)| key.key_text() == name) else { return };
+    match &entries[index].1.content {
+        // `resources: [a]` becomes `resources: []`, so that adding it again gives the same bytes.
+        Content::Sequence { flow: true, .. } => {
+            let span = entries[index].1.span.clone();
+            splicer.replace(span, "[]".to_owned());
+        }
+        _ => splicer.remove_entry(entries, index),
+    }
+}
+
+/// A new field goes to the end of the document, behind the comments that end it.
+fn append_field(splicer: &mut Splicer<'_>, root: Option<&Node>, name: &str, value: &Value) {
+    let text = splicer.text;
+    let indent = root.map_or(0, |root| root.span.start - splicer.line_start(root.span.start));
+    let from = root.map_or(0, |root| root.span.end);
+    let end = document_end(text, from);
+    let entry = format!("{}{}", " ".repeat(indent), render::entry(name, value, indent, splicer.format));
+    let newline = splicer.format.newline;
+    let line =
+        match (end == 0 || text[..end].ends_with('\n'), end < text.len() || text.is_empty() || text.ends_with('\n')) {
+            (true, true) => format!("{entry}{newline}"),
+            (true, false) => entry,
+            // The file ends without a line break, and goes on doing so.
+            (false, _) => format!("{newline}{entry}"),
+        };
+    splicer.replace(end..end, line);
+}
+
+/// Where `---` or `...` ends the document, or the end of the text.
+fn document_end(text: &str, from: usize) -> usize {
+    let mut offset = 0;
+    for line in text.split_inclusive('\n') {
+        let marker = line.trim_end();
+        let is_marker = marker == "..." || marker == "---" || marker.starts_with("--- ") || marker.starts_with("... ");
+        if offset >= from && is_marker && (from > 0 || marker.starts_with("...")) {
+            return offset;
+        }
+        offset += line.len();
+    }
+    text.len()
+}
+
+/// The style of the file: that of the first of its kind.
+fn format(text: &str, root: Option<&Node>) -> Format {
+    let first_line = text.split_inclusive('\n').next().unwrap_or_default();
+    let newline = if first_line.ends_with("\r\n") { "\r\n" } else { "\n" };
+    let sequence_indent = root.and_then(|root| sequence_indent(text, root)).unwrap_or(0);
+    let quote = if root.is_some_and(uses_single_quotes) { '\'' } else { '"' };
+    Format { newline, sequence_indent, quote }
+}
+
+fn column(text: &str, offset: usize) -> usize {
+    offset - text[..offset].rfind('\n').map_or(0, |at| at + 1)
+}
+
+/// How far the first block sequence stands to the right of its key.
+fn sequence_indent(text: &str, node: &Node) -> Option<usize> {
+    let Content::Mapping { entries, .. } = &node.content else { return None };
+    entries.iter().find_map(|(key, value)| match &value.content {
+        Content::Sequence { flow: false, .. } => {
+            column(text, value.span.start).checked_sub(column(text, key.span.start))
+        }
+        Content::Mapping { flow: false, .. } => sequence_indent(text, value),
+        _ => None,
+    })
+}
+
+/// Whether the first quoted scalar has single quotes.
+fn uses_single_quotes(root: &Node) -> bool {
+    fn first_quote(node: &Node) -> Option<bool> {
+        use libyaml_safer::ScalarStyle;
+        match &node.content {
+            Content::Scalar { style: ScalarStyle::SingleQuoted, .. } => Some(true),
+            Content::Scalar { style: ScalarStyle::DoubleQuoted, .. } => Some(false),
+            Content::Mapping { entries, .. } => entries.iter().find_map(|(_, value)| first_quote(value)),
+            Content::Sequence { items, .. } => items.iter().find_map(first_quote),
+            _ => None,
+        }
+    }
+    first_quote(root).unwrap_or(false)
+}

@@ -1,0 +1,18 @@
+//! Edits a kustomization file and leaves every byte alone that nobody meant to change.
+//!
+//! Every edit works alike: read the field's value, compute the value that it
+//! should have, and let [`splice`] change the text where the two differ. The
+//! result is parsed again and has to mean what was asked for; if it does not,
+//! the edit is refused and the file stays as it was.
+
+mod error;
+mod file;
+mod image;
+mod render;
+mod scalar;
+mod splice;
+mod tree;
+
+pub use error::EditError;
+pub use file::KustomizationFile;
+pub use image::ImageChange;
