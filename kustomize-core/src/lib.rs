@@ -1,8 +1,9 @@
 //! Renders, patches and edits Kubernetes kustomizations, byte for byte as kustomize 5.8.1 does.
 #![allow(dead_code, reason = "the parts that use it are being added")]
 
-mod generate;
 mod edit;
+mod generate;
+mod go_regex;
 mod id;
 mod kustomization;
 mod resource;
@@ -11,8 +12,9 @@ mod schema;
 mod source;
 mod yaml;
 
-pub use generate::GenerateError;
 pub use edit::{EditError, ImageChange, KustomizationFile};
+pub use generate::GenerateError;
+pub use go_regex::InvalidRegex;
 pub use id::{Gvk, ResourceId};
 pub use kustomization::DecodeError;
 pub use resource::{Origin, Resource};
