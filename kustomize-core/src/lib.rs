@@ -12,7 +12,9 @@ mod schema;
 mod source;
 mod yaml;
 
-pub use edit::{EditError, ImageChange, KustomizationFile};
+pub use edit::{
+    EditError, GeneratorEntry, GeneratorKind, Glob, ImageChange, KustomizationFile, LabelPlace, PatchEntry,
+};
 pub use generate::GenerateError;
 pub use go_regex::InvalidRegex;
 pub use id::{Gvk, ResourceId};

@@ -143,10 +143,7 @@ impl Resource {
         let id = PreviousId {
             kind: share(self.kind(), last.map(|last| &last.kind)),
             name: share(self.name(), last.map(|last| &last.name)),
-            namespace: share(
-                effective_namespace(self.namespace(), cluster_scoped),
-                last.map(|last| &last.namespace),
-            ),
+            namespace: share(effective_namespace(self.namespace(), cluster_scoped), last.map(|last| &last.namespace)),
         };
         self.history.previous.push(id);
     }

@@ -68,7 +68,9 @@ impl KustomizationFile {
     ///
     /// None in practice: the text has been parsed before.
     pub fn field(&self, name: &str) -> Result<Option<Value>, EditError> {
-        Ok(self.root()?.as_ref().and_then(|root| root.entry(name)).map(|(_, value)| value.value()))
+        let mut fields = self.fields()?;
+        let name = spelling(&fields, name);
+        Ok(fields.remove(&name))
     }
 
     /// All fields.
@@ -83,17 +85,18 @@ impl KustomizationFile {
     ///
     /// All or nothing: on an error the text is what it was.
     pub(super) fn set_fields(&mut self, wanted: Vec<(&str, Option<Value>)>) -> Result<(), EditError> {
+        let mut changed = self.clone();
         for (name, value) in wanted {
-            let mut changed = self.clone();
             changed.set_field(name, value.filter(|value| !is_empty(value)).as_ref())?;
-            *self = changed;
         }
+        *self = changed;
         Ok(())
     }
 
     fn set_field(&mut self, name: &str, wanted: Option<&Value>) -> Result<(), EditError> {
         let root = self.root()?;
         let mut expected = self.fields()?;
+        let name = &spelling(&expected, name);
         if expected.get(name).filter(|value| !is_empty(value)) == wanted {
             return Ok(());
         }
@@ -150,6 +153,12 @@ impl KustomizationFile {
             Some(_) => Err(EditError::NotAMapping { found: "scalar" }),
         }
     }
+}
+
+/// The field's name as the file spells it: kustomize does not look at the case.
+fn spelling(fields: &Map<String, Value>, name: &str) -> String {
+    let other_case = || fields.keys().find(|key| key.eq_ignore_ascii_case(name));
+    if fields.contains_key(name) { name.to_owned() } else { other_case().map_or(name, |key| key).to_owned() }
 }
 
 /// A field that is null is one that is not there.

@@ -7,12 +7,23 @@
 
 mod error;
 mod file;
+mod fix;
+mod generators;
+mod glob;
 mod image;
+mod lists;
+mod metadata;
+mod patches;
 mod render;
+mod replicas;
 mod scalar;
 mod splice;
 mod tree;
 
 pub use error::EditError;
 pub use file::KustomizationFile;
+pub use generators::{GeneratorEntry, GeneratorKind};
+pub use glob::Glob;
 pub use image::ImageChange;
+pub use metadata::LabelPlace;
+pub use patches::PatchEntry;
