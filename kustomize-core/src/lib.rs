@@ -13,7 +13,7 @@ mod source;
 mod yaml;
 
 pub use edit::{
-    EditError, GeneratorEntry, GeneratorKind, Glob, ImageChange, KustomizationFile, LabelPlace, PatchEntry,
+    EditError, GeneratorEntry, GeneratorKind, Glob, ImageChange, KustomizationFile, LabelPlace, PatchEntry, SaveError,
 };
 pub use generate::GenerateError;
 pub use go_regex::InvalidRegex;
