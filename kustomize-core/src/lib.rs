@@ -25,3 +25,4 @@ pub use resource::{Origin, Resource};
 pub use resource_set::ResourceSet;
 pub use schema::{Schema, SchemaError};
 pub use source::{ContentId, Directory, FileSource, Memory, ReadError, Resolved};
+pub use yaml::{EmitError, Limits, ParseError, Position};

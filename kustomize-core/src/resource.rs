@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::id::{Gvk, ResourceId, split_api_version};
-use crate::yaml::{Document, NodeId, Scalar};
+use crate::yaml::{self, Document, EmitError, NodeId, Scalar};
 
 /// A Kubernetes resource.
 ///
@@ -107,6 +107,21 @@ impl Resource {
     /// The manifest for writing; copied first if another resource shares it.
     pub(crate) fn doc_mut(&mut self) -> &mut Document {
         Arc::make_mut(&mut self.doc)
+    }
+
+    /// The manifest as kustomize prints it: YAML with sorted keys, without comments.
+    ///
+    /// # Errors
+    ///
+    /// What YAML can say and JSON cannot: infinite numbers, keys that are not strings.
+    pub fn to_yaml(&self) -> Result<String, EmitError> {
+        let mut out = Vec::new();
+        self.write_yaml(&mut out)?;
+        Ok(String::from_utf8_lossy(&out).into_owned())
+    }
+
+    pub(crate) fn write_yaml(&self, out: &mut Vec<u8>) -> Result<(), EmitError> {
+        yaml::emit(&self.doc, self.doc.root(), out)
     }
 
     /// Its type, name and namespace as they are now.

@@ -1,6 +1,7 @@
 //! The resources of a kustomization, in order.
 
 use crate::resource::Resource;
+use crate::yaml::EmitError;
 
 /// Resources in the order in which they are printed.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +23,22 @@ impl ResourceSet {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.resources.is_empty()
+    }
+
+    /// All manifests as kustomize prints them, with `---` between them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Resource::to_yaml`].
+    pub fn to_yaml(&self) -> Result<String, EmitError> {
+        let mut out = Vec::new();
+        for (at, resource) in self.resources.iter().enumerate() {
+            if at > 0 {
+                out.extend_from_slice(b"---\n");
+            }
+            resource.write_yaml(&mut out)?;
+        }
+        Ok(String::from_utf8_lossy(&out).into_owned())
     }
 
     pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Resource> {

@@ -30,6 +30,8 @@ const OWNED: u32 = 1 << 31;
 const FLOW: u8 = 1;
 /// Flags of a node: it stands for the node at `a`.
 const LINK: u8 = 2;
+/// Flags of a node: its tag was written out, which makes it hold even for quoted text; scalars only.
+const TAGGED: u8 = 4;
 
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,6 +194,12 @@ impl Document {
         }
     }
 
+    /// Whether the tag was written out in the source (`!!int "5"` is a number, a
+    /// setter's integer in double quotes is not).
+    pub(crate) fn is_tagged(&self, id: NodeId) -> bool {
+        self.node(id).flags & TAGGED != 0
+    }
+
     /// The text of a [`Tag::Custom`].
     pub(crate) fn custom_tag(&self, id: NodeId) -> Option<&str> {
         let id = self.cell(id);
@@ -205,6 +213,12 @@ impl Document {
     /// Whether the node is a null: `null`, `~`, nothing at all, or tagged so.
     pub(crate) fn is_null(&self, id: NodeId) -> bool {
         self.is_scalar(id) && self.tag(id) == Tag::Null
+    }
+
+    /// The byte of the source the node starts at, if it came from a file.
+    pub(crate) fn offset(&self, id: NodeId) -> Option<usize> {
+        let offset = self.node(id).offset;
+        (offset != NONE).then_some(offset as usize)
     }
 
     /// The 1-based line the node starts on, if it came from a file.
@@ -347,7 +361,8 @@ impl Document {
     }
 
     pub(crate) fn set_flow(&mut self, id: NodeId, flow: bool) {
-        self.node_mut(id).flags = if flow { FLOW } else { 0 };
+        let flags = &mut self.node_mut(id).flags;
+        *flags = if flow { *flags | FLOW } else { *flags & !FLOW };
     }
 
     pub(crate) fn set_offset(&mut self, id: NodeId, offset: usize) {
@@ -356,6 +371,10 @@ impl Document {
 
     pub(crate) fn set_tag(&mut self, id: NodeId, tag: Tag) {
         self.node_mut(id).tag = tag;
+    }
+
+    pub(crate) fn set_tagged(&mut self, id: NodeId) {
+        self.node_mut(id).flags |= TAGGED;
     }
 
     pub(crate) fn set_custom_tag(&mut self, id: NodeId, tag: &str) {
@@ -367,11 +386,13 @@ impl Document {
         self.node_mut(id).style = style;
     }
 
-    /// Replaces a scalar's text and keeps its tag and style.
+    /// Replaces a scalar's text and keeps its tag and style. The tag is the one
+    /// that the old text resolved to, as go-yaml settles it while it parses.
     pub(crate) fn set_text(&mut self, id: NodeId, text: &str) {
+        let tag = self.tag(id);
         let (a, b) = self.own(text);
         let node = self.node_mut(id);
-        (node.a, node.b) = (a, b);
+        (node.a, node.b, node.tag) = (a, b, tag);
     }
 
     /// Makes the node this scalar, whatever it was.

@@ -1,6 +1,72 @@
 //! YAML as kustomize reads and prints it.
 
+#[cfg(test)]
+mod corpus_tests;
 pub(crate) mod document;
+mod emit;
+mod error;
+mod folded;
+mod limits;
+mod merge;
+mod natural;
+mod number;
+mod parse_full;
+mod print_string;
 pub(crate) mod resolve;
+mod scalar;
+mod split;
+mod timestamp;
+
+use std::sync::Arc;
 
 pub(crate) use document::{Document, Kind, NodeId, Scalar, SourceText, Style, Tag};
+pub(crate) use emit::emit;
+pub use error::{EmitError, ParseError, Position};
+pub use limits::Limits;
+use resolve::Dialect;
+
+/// Reads the documents of a manifest file as kustomize's `ByteReader` does:
+/// separated first, then parsed one by one as go-yaml v3 does, anchors expanded.
+/// Empty documents are left out.
+pub(crate) fn parse(source: Arc<SourceText>, limits: &Limits) -> Result<Vec<Document>, ParseError> {
+    check_size(&source, limits)?;
+    let source = with_unix_line_ends(source);
+    let mut documents = Vec::new();
+    for range in split::documents(&source.text)? {
+        documents.extend(parse_full::parse(&source, range, Dialect::V3, limits)?);
+    }
+    documents.retain(|document| !document.is_null(document.root()));
+    Ok(documents)
+}
+
+/// Reads the first document of a kustomization file as sigs.k8s.io/yaml does
+/// with go-yaml v2. All tags are settled and all keys are strings. A file
+/// without a document is a null.
+pub(crate) fn parse_v2(source: Arc<SourceText>, limits: &Limits) -> Result<Document, ParseError> {
+    check_size(&source, limits)?;
+    let range = 0..source.text.len();
+    let document = parse_full::parse(&source, range, Dialect::V2, limits)?;
+    Ok(document.unwrap_or_else(|| null_document(source)))
+}
+
+fn null_document(source: Arc<SourceText>) -> Document {
+    let mut document = Document::new(source);
+    let null = document.new_scalar(Scalar { tag: Tag::Null, style: Style::Plain, text: "" });
+    document.set_root(null);
+    document
+}
+
+fn with_unix_line_ends(source: Arc<SourceText>) -> Arc<SourceText> {
+    if source.text.contains("\r\n") {
+        return Arc::new(SourceText { text: source.text.replace("\r\n", "\n") });
+    }
+    source
+}
+
+fn check_size(source: &SourceText, limits: &Limits) -> Result<(), ParseError> {
+    let limit = limits.bytes.min(i32::MAX as usize);
+    if source.text.len() > limit {
+        return Err(ParseError::Limit { at: Position { line: 1, column: 1 }, what: "bytes", limit });
+    }
+    Ok(())
+}

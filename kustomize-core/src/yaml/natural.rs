@@ -1,0 +1,137 @@
+//! The order in which go-yaml v2 prints the keys of a mapping: letters last,
+//! digits as numbers.
+
+use std::cmp::Ordering;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// go-yaml v2's order of two keys.
+pub(crate) fn compare(a: &str, b: &str) -> Ordering {
+    let common = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    if common == a.len() || common == b.len() {
+        return a.len().cmp(&b.len());
+    }
+    let (x, y) = (a.as_bytes()[common], b.as_bytes()[common]);
+    if x.is_ascii_alphabetic() && y.is_ascii_alphabetic() {
+        return x.cmp(&y);
+    }
+    let common = floor_char_boundary(a, common);
+    if less(a, b, common) { Ordering::Less } else { Ordering::Greater }
+}
+
+fn floor_char_boundary(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// `a < b` where they differ first in the character at `common`.
+fn less(a: &str, b: &str, common: usize) -> bool {
+    let (Some(x), Some(y)) = (a[common..].chars().next(), b[common..].chars().next()) else { return a.len() < b.len() };
+    match (is_letter(x), is_letter(y)) {
+        (true, true) => return x < y,
+        (true, false) | (false, true) => return is_letter(y),
+        (false, false) => {}
+    }
+    // Digits after a number count as one more place, so leading zeros matter only at the start.
+    let follows_number = (x == '0' || y == '0')
+        && a[..common].chars().rev().take_while(|character| is_digit(*character)).any(|character| character != '0');
+    let start = i64::from(follows_number);
+    let (a_number, a_digits) = number(&a[common..], start);
+    let (b_number, b_digits) = number(&b[common..], start);
+    if a_number != b_number {
+        return a_number < b_number;
+    }
+    if a_digits != b_digits { a_digits < b_digits } else { x < y }
+}
+
+/// The digits at the start of a text after `start`, overflowing as Go's integers do, and how many they are.
+fn number(text: &str, start: i64) -> (i64, usize) {
+    text.chars().take_while(|character| is_digit(*character)).fold((start, 0), |(value, digits), digit| {
+        let digit = i64::from(u32::from(digit)) - i64::from(b'0');
+        (value.wrapping_mul(10).wrapping_add(digit), digits + 1)
+    })
+}
+
+fn is_letter(character: char) -> bool {
+    static LETTER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\p{L}$").expect("a constant pattern"));
+    if character.is_ascii() { character.is_ascii_alphabetic() } else { is_match(&LETTER, character) }
+}
+
+fn is_digit(character: char) -> bool {
+    static DIGIT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\p{Nd}$").expect("a constant pattern"));
+    if character.is_ascii() { character.is_ascii_digit() } else { is_match(&DIGIT, character) }
+}
+
+fn is_match(class: &Regex, character: char) -> bool {
+    class.is_match(character.encode_utf8(&mut [0; 4]))
+}
+
+/// Sorts in place and keeps the order of equals. The standard library may
+/// panic where an order is not total, and this one is not (numbers overflow).
+pub(crate) fn sort_by<T: Copy>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering + Copy) {
+    const RUN: usize = 16;
+    for run in items.chunks_mut(RUN) {
+        insertion_sort(run, compare);
+    }
+    let mut merged = Vec::new();
+    let mut width = RUN;
+    while width < items.len() {
+        for pair in items.chunks_mut(2 * width) {
+            merge(pair, width, &mut merged, compare);
+        }
+        width *= 2;
+    }
+}
+
+fn insertion_sort<T: Copy>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
+    for end in 1..items.len() {
+        let mut at = end;
+        while at > 0 && compare(&items[at - 1], &items[at]) == Ordering::Greater {
+            items.swap(at - 1, at);
+            at -= 1;
+        }
+    }
+}
+
+fn merge<T: Copy>(items: &mut [T], middle: usize, merged: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
+    if middle >= items.len() || compare(&items[middle - 1], &items[middle]) != Ordering::Greater {
+        return;
+    }
+    merged.clear();
+    let (left, right) = items.split_at(middle);
+    let (mut l, mut r) = (0, 0);
+    while l < left.len() && r < right.len() {
+        let from_right = compare(&left[l], &right[r]) == Ordering::Greater;
+        merged.push(if from_right { right[r] } else { left[l] });
+        if from_right { r += 1 } else { l += 1 }
+    }
+    merged.extend_from_slice(&left[l..]);
+    merged.extend_from_slice(&right[r..]);
+    items.copy_from_slice(merged);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_in_natural_order() {
+        let mut keys = ["b10", "b9", "A", "_z", "a-10", "a-02", "a-1", "a", "a.b", "aa", "é", "z", "1", "01", "10"];
+        sort_by(&mut keys, |a, b| compare(a, b));
+        assert_eq!(keys, ["_z", "1", "01", "10", "A", "a", "a-1", "a-02", "a-10", "a.b", "aa", "b9", "b10", "z", "é"]);
+    }
+
+    #[test]
+    fn sorting_is_stable_for_any_length() {
+        for length in [0, 1, 15, 16, 17, 33, 100, 257] {
+            let mut items: Vec<(usize, usize)> = (0..length).map(|at| ((at * 7919) % 10, at)).collect();
+            let mut expected = items.clone();
+            expected.sort_by_key(|item| item.0);
+            sort_by(&mut items, |a, b| a.0.cmp(&b.0));
+            assert_eq!(items, expected);
+        }
+    }
+}

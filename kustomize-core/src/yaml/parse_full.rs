@@ -1,0 +1,402 @@
+//! The complete parser: libyaml's events, of which go-yaml is a port too, put
+//! together as go-yaml and kustomize do.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use libyaml_safer::{Event, EventData, MappingStyle, Parser, ScalarStyle, SequenceStyle};
+
+use super::error::{ParseError, Position};
+use super::merge;
+use super::resolve::{self, Dialect, Plain};
+use super::{Document, Limits, NodeId, Scalar, SourceText, Style, Tag, number};
+
+const LONG_TAG_PREFIX: &str = "tag:yaml.org,2002:";
+
+/// Parses the first document in `source[range]`; `None` if there is none.
+pub(crate) fn parse(
+    source: &Arc<SourceText>,
+    range: Range<usize>,
+    dialect: Dialect,
+    limits: &Limits,
+) -> Result<Option<Document>, ParseError> {
+    let chunk = &source.text[range.clone()];
+    let without_bom = chunk.strip_prefix('\u{feff}').unwrap_or(chunk);
+    let start = range.end - without_bom.len();
+    reject_control_characters(&source.text, start..range.end)?;
+    let input = Input::new(without_bom);
+    let mut parser = Parser::new();
+    parser.set_input(input.text.as_bytes());
+    let mut builder = Builder::new(source, start..range.end, dialect, limits);
+    builder.line_was_ended = input.line_was_ended;
+    loop {
+        let event = parser.parse().map_err(|error| builder.syntax_error(&error))?;
+        match event.data {
+            EventData::StreamEnd => return Ok(None),
+            EventData::DocumentEnd { .. } => return Ok(Some(builder.document)),
+            _ => builder.event(event)?,
+        }
+    }
+}
+
+/// libyaml-safer panics where a block scalar ends with the text, so the last line gets an end.
+struct Input<'a> {
+    text: Cow<'a, str>,
+    line_was_ended: bool,
+}
+
+impl<'a> Input<'a> {
+    fn new(text: &'a str) -> Self {
+        let last_line = text.rsplit('\n').next().unwrap_or_default();
+        if last_line.bytes().all(|byte| byte == b' ') {
+            return Self { text: Cow::Borrowed(&text[..text.len() - last_line.len()]), line_was_ended: false };
+        }
+        Self { text: Cow::Owned(format!("{text}\n")), line_was_ended: true }
+    }
+}
+
+/// The line and column of a byte of a text.
+pub(crate) fn position(text: &str, offset: usize) -> Position {
+    let before = &text.as_bytes()[..offset.min(text.len())];
+    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let is_char_start = |byte: &&u8| **byte & 0xC0 != 0x80;
+    Position {
+        line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
+        column: 1 + before[line_start..].iter().filter(is_char_start).count(),
+    }
+}
+
+fn reject_control_characters(text: &str, range: Range<usize>) -> Result<(), ParseError> {
+    let is_allowed = |character: char| match character {
+        '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{fffd}' => true,
+        _ => character >= '\u{10000}',
+    };
+    match text[range.clone()].char_indices().find(|(_, character)| !is_allowed(*character)) {
+        None => Ok(()),
+        Some((at, character)) => {
+            Err(ParseError::ControlCharacter { at: position(text, range.start + at), character: u32::from(character) })
+        }
+    }
+}
+
+/// A collection whose end has not been seen.
+struct Frame {
+    node: NodeId,
+    is_mapping: bool,
+    children: usize,
+    /// Levels of collections below it.
+    height: usize,
+    has_merge: bool,
+    anchor: Option<String>,
+}
+
+struct Anchor {
+    node: NodeId,
+    /// Levels of collections in the node, itself included.
+    height: usize,
+    nodes: usize,
+    is_open: bool,
+}
+
+struct Builder<'a> {
+    document: Document,
+    source: &'a Arc<SourceText>,
+    start: usize,
+    end: usize,
+    dialect: Dialect,
+    limits: &'a Limits,
+    open: Vec<Frame>,
+    anchors: HashMap<String, Anchor>,
+    /// Nodes that stand where an alias stood.
+    aliased: HashSet<NodeId>,
+    nodes: usize,
+    nodes_of_aliases: usize,
+    /// See [`Input`].
+    line_was_ended: bool,
+}
+
+impl<'a> Builder<'a> {
+    fn new(source: &'a Arc<SourceText>, range: Range<usize>, dialect: Dialect, limits: &'a Limits) -> Self {
+        Self {
+            document: Document::new(Arc::clone(source)),
+            source,
+            start: range.start,
+            end: range.end,
+            dialect,
+            limits,
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            aliased: HashSet::new(),
+            nodes: 0,
+            nodes_of_aliases: 0,
+            line_was_ended: false,
+        }
+    }
+
+    fn event(&mut self, event: Event) -> Result<(), ParseError> {
+        let start = self.start + event.start_mark.index as usize;
+        let end = self.start + event.end_mark.index as usize;
+        match event.data {
+            EventData::Alias { anchor } => self.alias(start, &anchor),
+            EventData::Scalar { anchor, tag, value, plain_implicit, style, .. } => {
+                if style == ScalarStyle::DoubleQuoted {
+                    self.reject_escaped_slash(start..end)?;
+                }
+                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                let value = match value.strip_suffix('\n') {
+                    Some(line) if is_block && self.line_was_ended && end > self.end => line,
+                    _ => &value,
+                };
+                let node = self.scalar(start, tag.as_deref(), value, plain_implicit, style)?;
+                if let Some(name) = anchor {
+                    self.anchors.insert(name, Anchor { node, height: 0, nodes: 1, is_open: false });
+                }
+                self.add(start, node, 0)
+            }
+            EventData::SequenceStart { anchor, tag, style, .. } => {
+                let node = self.document.new_sequence();
+                self.document.set_flow(node, style == SequenceStyle::Flow);
+                self.set_tag(node, tag.as_deref());
+                self.begin(start, node, false, anchor)
+            }
+            EventData::MappingStart { anchor, tag, style, .. } => {
+                let node = self.document.new_mapping();
+                self.document.set_flow(node, style == MappingStyle::Flow);
+                self.set_tag(node, tag.as_deref());
+                self.begin(start, node, true, anchor)
+            }
+            EventData::SequenceEnd | EventData::MappingEnd => self.end(start),
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(
+        &mut self,
+        start: usize,
+        node: NodeId,
+        is_mapping: bool,
+        anchor: Option<String>,
+    ) -> Result<(), ParseError> {
+        self.document.set_offset(node, start);
+        self.check_depth(start, self.open.len() + 1)?;
+        if let Some(name) = &anchor {
+            self.anchors.insert(name.clone(), Anchor { node, height: 0, nodes: self.nodes, is_open: true });
+        }
+        self.open.push(Frame { node, is_mapping, children: 0, height: 0, has_merge: false, anchor });
+        Ok(())
+    }
+
+    fn end(&mut self, start: usize) -> Result<(), ParseError> {
+        let Some(frame) = self.open.pop() else { return Ok(()) };
+        let height = frame.height + 1;
+        if frame.is_mapping {
+            self.finish_mapping(&frame)?;
+        }
+        if let Some(anchor) = frame.anchor.as_ref().and_then(|name| self.anchors.get_mut(name))
+            && anchor.node == frame.node
+        {
+            anchor.is_open = false;
+            anchor.height = height;
+            anchor.nodes = self.nodes + 1 - anchor.nodes;
+        }
+        self.add(start, frame.node, height)
+    }
+
+    fn finish_mapping(&mut self, frame: &Frame) -> Result<(), ParseError> {
+        let text = &self.source.text;
+        if self.dialect == Dialect::V2 {
+            return merge::resolve_v2(&mut self.document, frame.node, &self.aliased, text);
+        }
+        if frame.has_merge {
+            merge::resolve_v3(&mut self.document, frame.node, &self.aliased, text)?;
+        }
+        merge::reject_duplicates(&self.document, frame.node, text)
+    }
+
+    /// Puts a complete node into the collection that is open.
+    fn add(&mut self, start: usize, node: NodeId, height: usize) -> Result<(), ParseError> {
+        self.nodes += 1;
+        if self.nodes > self.limits.nodes {
+            return Err(self.limit(start, "nodes", self.limits.nodes));
+        }
+        let Some(frame) = self.open.last_mut() else {
+            self.document.set_root(node);
+            return Ok(());
+        };
+        if frame.is_mapping && frame.children % 2 == 0 {
+            if !self.document.is_scalar(node) {
+                let at = self.document.offset(node).unwrap_or(start);
+                return Err(ParseError::ComplexKey { at: position(&self.source.text, at) });
+            }
+            frame.has_merge |= self.document.tag(node) == Tag::Merge;
+        }
+        frame.children += 1;
+        frame.height = frame.height.max(height);
+        self.document.push(frame.node, node);
+        Ok(())
+    }
+
+    fn alias(&mut self, start: usize, name: &str) -> Result<(), ParseError> {
+        let at = position(&self.source.text, start);
+        let Some(anchor) = self.anchors.get(name) else {
+            return Err(ParseError::UnknownAnchor { at, anchor: name.to_owned() });
+        };
+        if anchor.is_open {
+            return Err(ParseError::RecursiveAnchor { at, anchor: name.to_owned() });
+        }
+        let (node, height, nodes) = (anchor.node, anchor.height, anchor.nodes);
+        self.check_depth(start, self.open.len() + height)?;
+        self.nodes += nodes - 1;
+        self.nodes_of_aliases += nodes;
+        if is_excessive(self.nodes_of_aliases, self.nodes) {
+            return Err(ParseError::ExcessiveAliasing { at });
+        }
+        if self.nodes > self.limits.nodes {
+            return Err(self.limit(start, "nodes", self.limits.nodes));
+        }
+        let copy = self.document.copy(node);
+        self.aliased.insert(copy);
+        self.add(start, copy, height)
+    }
+
+    fn scalar(
+        &mut self,
+        start: usize,
+        tag: Option<&str>,
+        value: &str,
+        plain_implicit: bool,
+        style: ScalarStyle,
+    ) -> Result<NodeId, ParseError> {
+        let style = match style {
+            ScalarStyle::SingleQuoted => Style::SingleQuoted,
+            ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
+            ScalarStyle::Literal => Style::Literal,
+            ScalarStyle::Folded => Style::Folded,
+            _ => Style::Plain,
+        };
+        if self.dialect == Dialect::V2 {
+            return self.scalar_v2(start, tag, value, plain_implicit, style);
+        }
+        let node = self.text_node(start, Tag::Implicit, style, value);
+        self.set_tag(node, tag);
+        Ok(node)
+    }
+
+    /// A scalar of the source if its text stands there as it is, else one with text of its own.
+    fn text_node(&mut self, start: usize, tag: Tag, style: Style, value: &str) -> NodeId {
+        let quote = usize::from(matches!(style, Style::SingleQuoted | Style::DoubleQuoted));
+        let verbatim = start + quote;
+        if self.source.text.get(verbatim..verbatim + value.len()) == Some(value) {
+            let node = self.document.new_source_scalar(tag, style, verbatim, value.len());
+            self.document.set_offset(node, start);
+            return node;
+        }
+        let node = self.document.new_scalar(Scalar { tag, style, text: value });
+        self.document.set_offset(node, start);
+        node
+    }
+
+    /// Version 2 settles types at once, and booleans and numbers lose their spelling.
+    fn scalar_v2(
+        &mut self,
+        start: usize,
+        tag: Option<&str>,
+        value: &str,
+        plain_implicit: bool,
+        style: Style,
+    ) -> Result<NodeId, ParseError> {
+        let written = tag.filter(|tag| *tag != "!").map(known_tag);
+        let meaning = match written {
+            None if plain_implicit && value == "<<" => return Ok(self.text_node(start, Tag::Merge, style, value)),
+            None if plain_implicit => resolve::plain(Dialect::V2, value),
+            Some(tag @ (Tag::Null | Tag::Bool | Tag::Int | Tag::Float | Tag::Timestamp)) => {
+                resolve::tagged(Dialect::V2, tag, value)
+                    .ok_or_else(|| self.problem(start, "the tag does not fit the text"))?
+            }
+            Some(Tag::Binary) => {
+                let bytes = base64::engine::general_purpose::STANDARD.decode(value).ok();
+                let bytes = bytes.ok_or_else(|| self.problem(start, "!!binary value contains invalid base64 data"))?;
+                return Ok(self.text_node(start, Tag::Str, style, &String::from_utf8_lossy(&bytes)));
+            }
+            Some(Tag::Merge) => return Ok(self.text_node(start, Tag::Merge, style, value)),
+            _ => Plain::Str,
+        };
+        Ok(match meaning {
+            Plain::Null => self.text_node(start, Tag::Null, style, value),
+            Plain::Bool(value) => self.text_node(start, Tag::Bool, Style::Plain, if value { "true" } else { "false" }),
+            Plain::Int(int) => self.text_node(start, Tag::Int, Style::Plain, &int.to_string()),
+            Plain::Uint(int) => self.text_node(start, Tag::Int, Style::Plain, &int.to_string()),
+            Plain::Float(float) => self.text_node(start, Tag::Float, Style::Plain, &number::general(float)),
+            Plain::Timestamp(_) | Plain::Str => self.text_node(start, Tag::Str, style, value),
+        })
+    }
+
+    fn set_tag(&mut self, node: NodeId, tag: Option<&str>) {
+        let Some(tag) = tag.filter(|tag| *tag != "!") else { return };
+        match known_tag(tag) {
+            Tag::Custom => self.document.set_custom_tag(node, tag),
+            known => self.document.set_tag(node, known),
+        }
+        self.document.set_tagged(node);
+    }
+
+    /// libyaml has learned `\/` from YAML 1.2, go-yaml has not.
+    fn reject_escaped_slash(&self, range: Range<usize>) -> Result<(), ParseError> {
+        let start = range.start;
+        let mut bytes = self.source.text.as_bytes().get(range).unwrap_or_default().iter().enumerate();
+        while let Some((at, byte)) = bytes.next() {
+            if *byte == b'\\' && bytes.next().is_some_and(|(_, escaped)| *escaped == b'/') {
+                return Err(self.problem(start + at, "found unknown escape character"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_depth(&self, start: usize, depth: usize) -> Result<(), ParseError> {
+        if depth > self.limits.depth {
+            return Err(self.limit(start, "levels of nesting", self.limits.depth));
+        }
+        Ok(())
+    }
+
+    fn limit(&self, offset: usize, what: &'static str, limit: usize) -> ParseError {
+        ParseError::Limit { at: position(&self.source.text, offset), what, limit }
+    }
+
+    fn problem(&self, offset: usize, problem: &'static str) -> ParseError {
+        ParseError::Syntax { at: position(&self.source.text, offset), problem }
+    }
+
+    fn syntax_error(&self, error: &libyaml_safer::Error) -> ParseError {
+        let offset = error.problem_mark().map_or(0, |mark| mark.index as usize);
+        self.problem(self.start + offset, error.problem())
+    }
+}
+
+fn known_tag(tag: &str) -> Tag {
+    match tag.strip_prefix(LONG_TAG_PREFIX).unwrap_or_default() {
+        "null" => Tag::Null,
+        "bool" => Tag::Bool,
+        "int" => Tag::Int,
+        "float" => Tag::Float,
+        "str" => Tag::Str,
+        "timestamp" => Tag::Timestamp,
+        "binary" => Tag::Binary,
+        "merge" => Tag::Merge,
+        "map" => Tag::Map,
+        "seq" => Tag::Seq,
+        _ => Tag::Custom,
+    }
+}
+
+/// go-yaml's rule: of a small document nearly all nodes may come from
+/// aliases, of one with millions of nodes a tenth.
+fn is_excessive(of_aliases: usize, nodes: usize) -> bool {
+    const LOW: f64 = 400_000.0;
+    const HIGH: f64 = 4_000_000.0;
+    let allowed = 0.99 - 0.89 * ((nodes as f64).clamp(LOW, HIGH) - LOW) / (HIGH - LOW);
+    of_aliases > 100 && nodes > 1000 && of_aliases as f64 / nodes as f64 > allowed
+}
