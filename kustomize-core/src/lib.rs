@@ -1,6 +1,7 @@
 //! Renders, patches and edits Kubernetes kustomizations, byte for byte as kustomize 5.8.1 does.
 #![allow(dead_code, reason = "the parts that use it are being added")]
 
+mod config;
 mod edit;
 mod generate;
 mod go_regex;
@@ -11,8 +12,10 @@ mod resource;
 mod resource_set;
 mod schema;
 mod source;
+mod transform;
 mod yaml;
 
+pub use config::{ConfigError, FieldSpecConflict};
 pub use edit::{
     EditError, GeneratorEntry, GeneratorKind, Glob, ImageChange, KustomizationFile, LabelPlace, PatchEntry, SaveError,
 };
@@ -25,4 +28,5 @@ pub use resource::{Origin, Resource};
 pub use resource_set::ResourceSet;
 pub use schema::{Schema, SchemaError};
 pub use source::{ContentId, Directory, FileSource, Memory, ReadError, Resolved};
+pub use transform::{FieldError, TransformError};
 pub use yaml::{EmitError, Limits, ParseError, Position};

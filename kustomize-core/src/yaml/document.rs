@@ -256,6 +256,18 @@ impl Document {
         Entries(Children { doc: self, next })
     }
 
+    /// The first item of a collection; with [`next_sibling`](Self::next_sibling)
+    /// for a walk that writes as it goes.
+    pub(crate) fn first_child(&self, id: NodeId) -> Option<NodeId> {
+        self.children(id).next()
+    }
+
+    /// What follows a node in its collection.
+    pub(crate) fn next_sibling(&self, id: NodeId) -> Option<NodeId> {
+        let next = self.place(id).next;
+        (next != NONE).then_some(NodeId(next))
+    }
+
     /// How many items a sequence or entries a mapping has.
     pub(crate) fn len(&self, id: NodeId) -> usize {
         let children = self.children(id).count();

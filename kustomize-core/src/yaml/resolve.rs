@@ -27,7 +27,7 @@ pub(crate) enum Dialect {
 }
 
 impl Plain {
-    fn tag(self) -> Tag {
+    pub(crate) fn tag(self) -> Tag {
         match self {
             Self::Null => Tag::Null,
             Self::Bool(_) => Tag::Bool,

@@ -1,0 +1,93 @@
+//! Paths of field specs: `spec/containers[]/image`.
+
+use std::fmt;
+
+/// A field spec's path, split into steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FieldPath {
+    text: Box<str>,
+    steps: Box<[Step]>,
+}
+
+/// One step of a path, into a field of a mapping. Lists on the way take no
+/// step: every item is visited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) key: Box<str>,
+    /// Written with `[]`: the field is a list, never to be created.
+    pub(crate) list: bool,
+    /// An index or a match of a list item, which kustomize's lookup of a
+    /// field takes for one although a mapping has none.
+    pub(crate) indexes: bool,
+}
+
+impl FieldPath {
+    /// Splits at `/`; `\/` stands for a slash within a key.
+    pub(crate) fn new(path: &str) -> Self {
+        let relative = path.strip_prefix('/').unwrap_or(path);
+        let mut keys: Vec<String> = Vec::new();
+        for part in relative.split('/') {
+            match keys.last_mut() {
+                Some(last) if last.ends_with('\\') => {
+                    last.pop();
+                    last.push('/');
+                    last.push_str(part);
+                }
+                _ => keys.push(part.to_owned()),
+            }
+        }
+        Self { text: path.into(), steps: keys.iter().map(|key| Step::new(key)).collect() }
+    }
+
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// As it was written.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Step {
+    fn new(text: &str) -> Self {
+        let (key, list) = match text.strip_suffix("[]") {
+            Some(key) => (key.trim(), true),
+            None => (text.trim(), false),
+        };
+        let bracketed = key.starts_with('[') && key.ends_with(']');
+        let indexes = bracketed || matches!(key, "-" | "*") || key.parse::<i64>().is_ok();
+        Self { key: key.into(), list, indexes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(path: &str) -> Vec<String> {
+        FieldPath::new(path).steps().iter().map(|step| step.key.to_string()).collect()
+    }
+
+    #[test]
+    fn a_path_splits_at_slashes_that_are_not_escaped() {
+        assert_eq!(keys("spec/a"), ["spec", "a"]);
+        assert_eq!(keys("/spec/a"), ["spec", "a"]);
+        assert_eq!(keys(r"metadata/annotations/a.b\/c\/d"), ["metadata", "annotations", "a.b/c/d"]);
+        assert_eq!(keys("a//b"), ["a", "", "b"]);
+        assert_eq!(keys(""), [""]);
+    }
+
+    #[test]
+    fn brackets_mark_a_list() {
+        let path = FieldPath::new("spec/containers[]/image");
+        assert_eq!(path.steps().iter().map(|step| step.list).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!(&*path.steps()[1].key, "containers");
+    }
+}

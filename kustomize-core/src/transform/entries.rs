@@ -1,0 +1,86 @@
+//! Adds entries to map fields: what labels and annotations have in common.
+
+use std::collections::BTreeMap;
+
+use super::field_spec::{FieldError, Make, find_or_make, push_entry, require_kind, style_of_new};
+use super::{TransformError, at};
+use crate::config::FieldSpecs;
+use crate::resource::Resource;
+use crate::resource_set::ResourceSet;
+use crate::yaml::{Document, Kind, NodeId, Scalar, Style, Tag};
+
+/// Entries to add to every field of `specs`.
+#[derive(Debug)]
+pub(super) struct Entries<'a> {
+    entries: Vec<Entry<'a>>,
+    specs: &'a FieldSpecs,
+    fields: Vec<NodeId>,
+}
+
+#[derive(Debug)]
+struct Entry<'a> {
+    key: &'a str,
+    text: &'a str,
+    style: Style,
+    /// The first value that was added to the resource at hand.
+    added: Option<NodeId>,
+}
+
+impl<'a> Entries<'a> {
+    pub(super) fn new(pairs: &'a BTreeMap<String, String>, specs: &'a FieldSpecs) -> Self {
+        let entry = |(key, text): (&'a String, &'a String)| Entry { key, text, style: style_of_new(text), added: None };
+        Self { entries: pairs.iter().map(entry).collect(), specs, fields: Vec::new() }
+    }
+
+    pub(super) fn add_to(&mut self, resources: &mut ResourceSet) -> Result<(), TransformError> {
+        if self.entries.is_empty() {
+            return Ok(());
+        }
+        resources.iter_mut().try_for_each(|resource| self.add_to_one(resource))
+    }
+
+    fn add_to_one(&mut self, resource: &mut Resource) -> Result<(), TransformError> {
+        self.entries.iter_mut().for_each(|entry| entry.added = None);
+        let api_version = resource.api_version().to_owned();
+        for spec in self.specs.matching(&api_version, resource.kind()) {
+            let doc = resource.doc_mut();
+            let done = find_or_make(doc, spec, Make::Mapping, &mut self.fields)
+                .and_then(|()| self.fields.iter().try_for_each(|field| set_all(doc, *field, &mut self.entries)));
+            done.map_err(|error| at(resource, &spec.path)(error))?;
+        }
+        Ok(())
+    }
+}
+
+fn set_all(doc: &mut Document, field: NodeId, entries: &mut [Entry<'_>]) -> Result<(), FieldError> {
+    if doc.is_null(field) {
+        // Kustomize adds to the null, which prints as null all the same.
+        return Ok(());
+    }
+    require_kind(doc, field, Kind::Mapping)?;
+    entries.iter_mut().try_for_each(|entry| entry.set(doc, field))
+}
+
+impl Entry<'_> {
+    fn set(&mut self, doc: &mut Document, map: NodeId) -> Result<(), FieldError> {
+        if self.key.is_empty() {
+            return Err(FieldError::EmptyKey);
+        }
+        if let Some(old) = doc.get(map, self.key) {
+            let style = doc.style(old);
+            doc.set_scalar(old, Scalar { tag: Tag::Str, style, text: self.text });
+            if let Some(added) = self.added {
+                doc.set_style(added, style);
+            }
+            self.style = style;
+            return Ok(());
+        }
+        let value = match self.added {
+            Some(added) => doc.new_link(added),
+            None => doc.new_scalar(Scalar { tag: Tag::Str, style: self.style, text: self.text }),
+        };
+        self.added.get_or_insert(value);
+        push_entry(doc, map, self.key, value);
+        Ok(())
+    }
+}

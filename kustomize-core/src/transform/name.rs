@@ -1,0 +1,109 @@
+//! `namePrefix`, `nameSuffix`, and the transformers of these names.
+
+use std::sync::Arc;
+
+use super::field_spec::{Make, find_or_make, set_scalar};
+use super::{TransformError, at};
+use crate::config::{FieldSpecs, PathSpec};
+use crate::resource::Resource;
+use crate::resource_set::ResourceSet;
+use crate::schema::Schema;
+use crate::yaml::{Document, NodeId, Tag};
+
+/// Puts a text in front of names.
+#[derive(Debug, Clone)]
+pub(crate) struct PrefixTransformer {
+    pub(crate) prefix: String,
+    pub(crate) specs: Arc<FieldSpecs>,
+}
+
+/// Puts a text after names.
+#[derive(Debug, Clone)]
+pub(crate) struct SuffixTransformer {
+    pub(crate) suffix: String,
+    pub(crate) specs: Arc<FieldSpecs>,
+}
+
+impl PrefixTransformer {
+    pub(crate) fn apply(&self, resources: &mut ResourceSet, schema: &Schema) -> Result<(), TransformError> {
+        Affix::new(&self.prefix, false, schema).add_to(resources, &self.specs)
+    }
+}
+
+impl SuffixTransformer {
+    pub(crate) fn apply(&self, resources: &mut ResourceSet, schema: &Schema) -> Result<(), TransformError> {
+        Affix::new(&self.suffix, true, schema).add_to(resources, &self.specs)
+    }
+}
+
+/// A prefix or a suffix being added.
+struct Affix<'a> {
+    text: &'a str,
+    /// As the history keeps it: kustomize joins and splits it at commas.
+    parts: Vec<Arc<str>>,
+    suffix: bool,
+    schema: &'a Schema,
+    fields: Vec<NodeId>,
+    buffer: String,
+}
+
+impl<'a> Affix<'a> {
+    fn new(text: &'a str, suffix: bool, schema: &'a Schema) -> Self {
+        let parts = if text.is_empty() { Vec::new() } else { text.split(',').map(Arc::from).collect() };
+        Self { text, parts, suffix, schema, fields: Vec::new(), buffer: String::new() }
+    }
+
+    fn add_to(&mut self, resources: &mut ResourceSet, specs: &FieldSpecs) -> Result<(), TransformError> {
+        for resource in resources.iter_mut().filter(|resource| !is_never_renamed(resource)) {
+            // Both the original kind and the current one have to match.
+            let (api_version, kind) = (resource.api_version().to_owned(), resource.original_kind().to_owned());
+            for spec in specs.matching(&api_version, &kind) {
+                self.add_to_one(resource, spec)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_to_one(&mut self, resource: &mut Resource, spec: &PathSpec) -> Result<(), TransformError> {
+        if spec.path.as_str() == "metadata/name" && !self.text.is_empty() {
+            self.record(resource);
+        }
+        if !spec.kind.is_empty() && *spec.kind != *resource.kind() {
+            return Ok(());
+        }
+        let doc = resource.doc_mut();
+        let mut fields = std::mem::take(&mut self.fields);
+        let done = find_or_make(doc, spec, Make::Scalar(Tag::Str), &mut fields)
+            .and_then(|()| fields.iter().try_for_each(|field| self.set(doc, *field)));
+        self.fields = fields;
+        done.map_err(|error| at(resource, &spec.path)(error))
+    }
+
+    fn record(&self, resource: &mut Resource) {
+        let (group, version) = resource.group_version();
+        let cluster_scoped = self.schema.is_cluster_scoped(group, version, resource.kind());
+        resource.store_previous_id(cluster_scoped);
+        let history = &mut resource.history;
+        let added = if self.suffix { &mut history.suffixes } else { &mut history.prefixes };
+        added.extend(self.parts.iter().cloned());
+    }
+
+    fn set(&mut self, doc: &mut Document, field: NodeId) -> Result<(), super::FieldError> {
+        let old = doc.text(field);
+        let (before, after) = if self.suffix { (old, self.text) } else { (self.text, old) };
+        self.buffer.clear();
+        self.buffer.push_str(before);
+        self.buffer.push_str(after);
+        // Without a tag, as kustomize has it: `1` after `0` is the number 10.
+        set_scalar(doc, field, Tag::Implicit, &self.buffer)
+    }
+}
+
+/// Types whose names are fixed by what they are.
+fn is_never_renamed(resource: &Resource) -> bool {
+    match resource.original_kind() {
+        "CustomResourceDefinition" | "Namespace" => true,
+        "APIService" => resource.group_version().0 == "apiregistration.k8s.io",
+        _ => false,
+    }
+}
