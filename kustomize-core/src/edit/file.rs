@@ -201,6 +201,11 @@ fn append_field(splicer: &mut Splicer<'_>, root: Option<&Node>, name: &str, valu
     let end = document_end(text, from);
     let entry = format!("{}{}", " ".repeat(indent), render::entry(name, value, indent, splicer.format));
     let newline = splicer.format.newline;
+    if text[end..].trim_end() == "---" {
+        // It announces a document that is not there, and not every reader takes that.
+        splicer.replace(end..text.len(), format!("{entry}{newline}"));
+        return;
+    }
     let line =
         match (end == 0 || text[..end].ends_with('\n'), end < text.len() || text.is_empty() || text.ends_with('\n')) {
             (true, true) => format!("{entry}{newline}"),

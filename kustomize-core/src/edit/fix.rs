@@ -4,6 +4,141 @@ use serde_json::{Map, Value, json};
 
 use super::{EditError, KustomizationFile};
 
+/// Every field of a kustomization and of what it holds.
+const FIELDS: &[&str] = &[
+    "additionalValuesFiles",
+    "allowKindChange",
+    "allowNameChange",
+    "annotations",
+    "annotationSelector",
+    "apiVersion",
+    "apiVersions",
+    "bases",
+    "behavior",
+    "buildMetadata",
+    "chartHome",
+    "chartName",
+    "chartRepoName",
+    "chartRepoUrl",
+    "chartVersion",
+    "commonAnnotations",
+    "commonLabels",
+    "components",
+    "configHome",
+    "configMapGenerator",
+    "configurations",
+    "count",
+    "crds",
+    "create",
+    "debug",
+    "delimiter",
+    "devel",
+    "digest",
+    "disableNameSuffixHash",
+    "encoding",
+    "env",
+    "envs",
+    "extraArgs",
+    "fieldPath",
+    "fieldPaths",
+    "fieldref",
+    "fields",
+    "files",
+    "generatorOptions",
+    "generators",
+    "group",
+    "helmBin",
+    "helmChartInflationGenerator",
+    "helmCharts",
+    "helmGlobals",
+    "helmHome",
+    "images",
+    "imageTags",
+    "immutable",
+    "includeCRDs",
+    "includeSelectors",
+    "includeTemplates",
+    "index",
+    "kind",
+    "kubeVersion",
+    "labels",
+    "labelSelector",
+    "legacySortOptions",
+    "literals",
+    "metadata",
+    "name",
+    "namePrefix",
+    "namespace",
+    "nameSuffix",
+    "nameTemplate",
+    "newName",
+    "newTag",
+    "objref",
+    "openapi",
+    "options",
+    "order",
+    "orderFirst",
+    "orderLast",
+    "pairs",
+    "patch",
+    "patches",
+    "patchesJson6902",
+    "patchesStrategicMerge",
+    "path",
+    "reject",
+    "releaseName",
+    "releaseNamespace",
+    "replacements",
+    "replicas",
+    "repo",
+    "resources",
+    "secretGenerator",
+    "select",
+    "skipHooks",
+    "skipTests",
+    "sortOptions",
+    "source",
+    "sourceValue",
+    "tagSuffix",
+    "target",
+    "targets",
+    "transformers",
+    "type",
+    "validators",
+    "values",
+    "valuesFile",
+    "valuesInline",
+    "valuesLocal",
+    "valuesMerge",
+    "vars",
+    "version",
+];
+
+/// Fields whose keys are the user's own.
+const FREE_FORM: &[&str] =
+    &["commonAnnotations", "commonLabels", "pairs", "labels", "annotations", "openapi", "valuesInline", "valuesLocal"];
+
+/// kustomize does not look at the case of a field's name.
+fn own_case(name: &str) -> &str {
+    FIELDS.iter().find(|field| field.eq_ignore_ascii_case(name)).copied().unwrap_or(name)
+}
+
+fn spelled(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(spelled).collect(),
+        Value::Object(map) => {
+            let given = map.iter().filter(|(_, value)| **value != json!(false) && **value != json!(""));
+            let spelled = given.map(|(key, value)| {
+                let key = own_case(key);
+                let is_free = FREE_FORM.contains(&key) && value.is_object();
+                (key.to_owned(), if is_free { value.clone() } else { spelled(value) })
+            });
+            Value::Object(spelled.collect())
+        }
+        other => other.clone(),
+    }
+}
+
 impl KustomizationFile {
     /// Turns deprecated fields into those that replace them, as `kustomize edit fix` does:
     /// `bases` into `resources`, `imageTags` into `images`, `env` into `envs`,
@@ -18,6 +153,7 @@ impl KustomizationFile {
     /// [`EditError::Exists`] if a label is both in `commonLabels` and in `labels`.
     pub fn fix(&mut self, is_file: impl Fn(&str) -> bool) -> Result<(), EditError> {
         let mut fixed = self.clone();
+        fixed.spell_as_kustomize_does()?;
         fixed.move_list("bases", "resources")?;
         fixed.move_list("imageTags", "images")?;
         fixed.fix_envs("configMapGenerator")?;
@@ -40,6 +176,20 @@ impl KustomizationFile {
         }
         list.extend(moved);
         self.set_fields(vec![(to, Some(Value::Array(list))), (from, None)])
+    }
+
+    /// Field names in their own case, and no `false` or empty text where that is the default.
+    fn spell_as_kustomize_does(&mut self) -> Result<(), EditError> {
+        for (name, value) in self.fields()? {
+            let own = own_case(&name);
+            if own != name {
+                self.rename_field(&name, own)?;
+            }
+            if !(FREE_FORM.contains(&own) && value.is_object()) {
+                self.set_fields(vec![(own, Some(spelled(&value)))])?;
+            }
+        }
+        Ok(())
     }
 
     fn fix_envs(&mut self, field: &str) -> Result<(), EditError> {

@@ -44,7 +44,9 @@ impl Splicer<'_> {
             return;
         }
         match (&node.content, wanted) {
-            (Content::Mapping { entries, flow }, Value::Object(map)) if !map.is_empty() && !entries.is_empty() => {
+            (Content::Mapping { entries, flow }, Value::Object(map))
+                if entries.iter().any(|(key, _)| map.contains_key(&key.key_text())) =>
+            {
                 self.mapping(entries, *flow, map);
             }
             (Content::Sequence { items, flow }, Value::Array(wanted)) if !wanted.is_empty() && !items.is_empty() => {
@@ -113,7 +115,8 @@ impl Splicer<'_> {
         }
         let known = |name: &str| entries.iter().any(|(key, _)| key.key_text() == name);
         let Some((first, _)) = entries.first() else { return };
-        let Some((_, last)) = entries.last() else { return };
+        // Behind an entry that stays: the lines of the others are being removed.
+        let Some((_, last)) = entries.iter().rfind(|(key, _)| wanted.contains_key(&key.key_text())) else { return };
         let indent = first.span.start - self.line_start(first.span.start);
         for (name, value) in wanted.iter().filter(|(name, _)| !known(name)) {
             if flow {
@@ -316,7 +319,25 @@ fn pair(items: &[Node], wanted: &[Value]) -> Option<Vec<Option<usize>>> {
         }
     }
     let order: Vec<usize> = pairs.iter().flatten().copied().collect();
-    order.is_sorted().then_some(pairs)
+    if !order.is_sorted() {
+        return None;
+    }
+    pair_in_place(&mut free, &mut pairs);
+    Some(pairs)
+}
+
+/// What is new takes the place of what goes between the same neighbours.
+fn pair_in_place(free: &mut [bool], pairs: &mut [Option<usize>]) {
+    for at in 0..pairs.len() {
+        if pairs[at].is_none() {
+            let low = pairs[..at].iter().rev().flatten().next().map_or(0, |index| index + 1);
+            let high = pairs[at + 1..].iter().flatten().next().copied().unwrap_or(free.len());
+            if let Some(index) = (low..high).find(|index| free[*index]) {
+                free[index] = false;
+                pairs[at] = Some(index);
+            }
+        }
+    }
 }
 
 /// What tells an entry of a list from the others even when the rest of it changes.
