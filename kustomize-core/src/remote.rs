@@ -215,7 +215,8 @@ fn host(locator: &str) -> Result<(String, &str), NotARemoteBase> {
         return Ok((FILE.to_owned(), after_scheme));
     }
     let (user, address) = user(after_scheme);
-    let is_github = ["github.com/", "github.com:"].iter().any(|host| strip_prefix_ignoring_case(address, host).is_some());
+    let is_github =
+        ["github.com/", "github.com:"].iter().any(|host| strip_prefix_ignoring_case(address, host).is_some());
     let may_be_scp = scheme.is_empty() && (!user.is_empty() || is_github);
     if scheme.is_empty() && !may_be_scp {
         return Err(NotARemoteBase::Scheme);

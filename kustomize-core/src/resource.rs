@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::id::{Gvk, ResourceId, split_api_version};
 use crate::yaml::{self, Document, EmitError, NodeId, Scalar};
 
@@ -228,5 +231,93 @@ impl Resource {
     pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
         let annotations = self.doc.get(self.metadata()?, "annotations")?;
         self.doc.get_text(annotations, key)
+    }
+}
+
+/// The manifest with numbers as kustomize prints them: integers up to 64 bits
+/// exactly, other numbers as 64-bit floats.
+impl Serialize for Resource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        yaml::SerdeValue::root(&self.doc).serialize(serializer)
+    }
+}
+
+/// Any mapping is taken; nothing is checked.
+impl<'de> Deserialize<'de> for Resource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut doc = Document::new(Arc::default());
+        let root = yaml::from_serde(deserializer, &mut doc, yaml::Numbers::Exact)?;
+        if !doc.is_mapping(root) {
+            return Err(D::Error::custom("a resource must be a mapping"));
+        }
+        doc.set_root(root);
+        Ok(Self::new(doc))
+    }
+}
+
+impl TryFrom<&Resource> for serde_json::Value {
+    type Error = serde_json::Error;
+
+    /// # Errors
+    ///
+    /// As [`Resource::to_yaml`].
+    fn try_from(resource: &Resource) -> Result<Self, Self::Error> {
+        serde_json::to_value(resource)
+    }
+}
+
+impl TryFrom<serde_json::Value> for Resource {
+    type Error = serde_json::Error;
+
+    /// # Errors
+    ///
+    /// If the value is not an object.
+    fn try_from(value: serde_json::Value) -> Result<Self, Self::Error> {
+        serde_json::from_value(value)
+    }
+}
+
+impl TryFrom<&Resource> for serde_yaml::Value {
+    type Error = serde_yaml::Error;
+
+    /// # Errors
+    ///
+    /// As [`Resource::to_yaml`].
+    fn try_from(resource: &Resource) -> Result<Self, Self::Error> {
+        serde_yaml::to_value(resource)
+    }
+}
+
+impl TryFrom<serde_yaml::Value> for Resource {
+    type Error = serde_yaml::Error;
+
+    /// # Errors
+    ///
+    /// If the value is not a mapping, or one in it has a key that is not a string.
+    fn try_from(value: serde_yaml::Value) -> Result<Self, Self::Error> {
+        serde_yaml::from_value(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_survives_json_and_yaml_values_exactly() {
+        let text = "apiVersion: v1\ndata:\n  a: \"1\"\n  b: |\n    x\n    y\nkind: C\nnumbers:\n- 9007199254740993\n- 18446744073709551615\n- 1.5\n- -3\n- null\n- true\n";
+        let value: serde_yaml::Value = serde_yaml::from_str(text).expect("valid YAML");
+        let resource = Resource::try_from(value).expect("a mapping");
+        let json = serde_json::Value::try_from(&resource).expect("printable");
+        assert_eq!(json["numbers"][0], 9_007_199_254_740_993_i64);
+        let resource = Resource::try_from(json).expect("an object");
+        let yaml = serde_yaml::Value::try_from(&resource).expect("printable");
+        assert_eq!(Resource::try_from(yaml).expect("a mapping").to_yaml().as_deref(), Ok(text));
+    }
+
+    #[test]
+    fn only_a_mapping_is_a_resource() {
+        let error = serde_json::from_str::<Resource>("[]").expect_err("a list");
+        assert!(error.to_string().starts_with("a resource must be a mapping"), "{error}");
     }
 }

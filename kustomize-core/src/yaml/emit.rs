@@ -3,7 +3,7 @@
 
 use super::error::EmitError;
 use super::scalar::{self, Meaning};
-use super::{Document, Kind, NodeId, Tag, natural, print_string};
+use super::{Document, Kind, NodeId, natural, print_string};
 use crate::yaml::document::Children;
 use crate::yaml::print_string::Printer;
 
@@ -89,7 +89,7 @@ impl Emitter<'_, '_> {
         let start = self.entries.len();
         let is_root = self.open.is_empty();
         for (key, value) in self.doc.entries(id) {
-            if self.is_kept(key, is_root)? {
+            if scalar::is_key_kept(self.doc, key, is_root)? {
                 self.entries.push((key, value));
             }
         }
@@ -107,29 +107,11 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// At the root, where Go decodes into a map of strings, a null key is
-    /// dropped and any other taken by its text; below it a key must be a string.
-    fn is_kept(&self, key: NodeId, is_root: bool) -> Result<bool, EmitError> {
-        match self.doc.tag(key) {
-            Tag::Str | Tag::Merge => Ok(true),
-            // yaml.v3 writes an empty key in quotes.
-            Tag::Null if self.doc.text(key).is_empty() && !self.doc.is_tagged(key) => Ok(true),
-            Tag::Null if is_root => Ok(false),
-            _ if is_root && self.doc.is_scalar(key) => Ok(true),
-            _ => Err(EmitError::Key { line: self.doc.line(key), text: self.doc.text(key).to_owned() }),
-        }
-    }
-
     fn sort(&mut self, start: usize) -> Result<(), EmitError> {
         let doc = self.doc;
         let entries = &mut self.entries[start..];
         natural::sort_by(entries, |a, b| natural::compare(doc.text(a.0), doc.text(b.0)));
-        match entries.windows(2).find(|pair| doc.text(pair[0].0) == doc.text(pair[1].0)) {
-            None => Ok(()),
-            Some(pair) => {
-                Err(EmitError::DuplicateKey { line: doc.line(pair[1].0), text: doc.text(pair[1].0).to_owned() })
-            }
-        }
+        scalar::reject_repeated_keys(doc, entries)
     }
 
     fn close(&mut self) {

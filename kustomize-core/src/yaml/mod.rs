@@ -6,6 +6,8 @@ pub(crate) mod document;
 mod emit;
 mod error;
 mod folded;
+mod from_serde;
+pub(crate) mod json;
 mod limits;
 mod merge;
 mod natural;
@@ -16,14 +18,17 @@ pub(crate) mod resolve;
 mod scalar;
 mod split;
 mod timestamp;
+mod to_serde;
 
 use std::sync::Arc;
 
 pub(crate) use document::{Document, Kind, NodeId, Scalar, SourceText, Style, Tag};
 pub(crate) use emit::emit;
 pub use error::{EmitError, ParseError, Position};
+pub(crate) use from_serde::{Numbers, node as from_serde};
 pub use limits::Limits;
 use resolve::Dialect;
+pub(crate) use to_serde::Value as SerdeValue;
 
 /// Reads the documents of a manifest file as kustomize's `ByteReader` does:
 /// separated first, then parsed one by one as go-yaml v3 does, anchors expanded.

@@ -416,6 +416,17 @@ pub(crate) fn is_block_allowed(text: &str) -> bool {
     !(text.is_empty() || text.ends_with(' ') || special || space_break)
 }
 
+/// The style in which yaml.v3 writes a string without line breaks that would
+/// resolve to a string if it were plain.
+pub(crate) fn quotes_v3(text: &str) -> super::Style {
+    let analysis = Analysis::of(text);
+    match (analysis.plain_allowed, analysis.single_quoted_allowed) {
+        (true, _) => super::Style::Plain,
+        (false, true) => super::Style::SingleQuoted,
+        (false, false) => super::Style::DoubleQuoted,
+    }
+}
+
 fn is_indicator_at_start(character: char, blank_follows: bool) -> bool {
     match character {
         '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' => true,

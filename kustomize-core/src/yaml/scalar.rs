@@ -35,6 +35,31 @@ pub(crate) fn meaning(doc: &Document, id: NodeId, in_flow: bool) -> Result<Meani
     from_plain(doc, id, plain)
 }
 
+/// Whether an entry of a mapping is still there at the end. At the root, where
+/// Go decodes into a map of strings, a null key is dropped and any other taken
+/// by its text; below it a key must be a string.
+pub(crate) fn is_key_kept(doc: &Document, key: NodeId, is_root: bool) -> Result<bool, EmitError> {
+    match doc.tag(key) {
+        Tag::Str | Tag::Merge => Ok(true),
+        // yaml.v3 writes an empty key in quotes.
+        Tag::Null if doc.text(key).is_empty() && !doc.is_tagged(key) => Ok(true),
+        Tag::Null if is_root => Ok(false),
+        _ if is_root && doc.is_scalar(key) => Ok(true),
+        _ => Err(EmitError::Key { line: doc.line(key), text: doc.text(key).to_owned() }),
+    }
+}
+
+/// An error if two entries that follow each other have the same key.
+pub(crate) fn reject_repeated_keys(doc: &Document, sorted: &[(NodeId, NodeId)]) -> Result<(), EmitError> {
+    match sorted.windows(2).find(|pair| doc.text(pair[0].0) == doc.text(pair[1].0)) {
+        None => Ok(()),
+        Some(pair) => {
+            let key = pair[1].0;
+            Err(EmitError::DuplicateKey { line: doc.line(key), text: doc.text(key).to_owned() })
+        }
+    }
+}
+
 /// yaml.v3 writes text in double quotes instead that a block can't hold.
 fn folded(doc: &Document, id: NodeId) -> Result<Meaning<'_>, EmitError> {
     let text = doc.text(id);
