@@ -1,6 +1,9 @@
 //! `kustomize edit fix`: deprecated fields become their successors.
 
+use std::fs;
 use std::path::Path;
+
+use kustomize_core::Directory;
 
 use crate::args::{self, switch};
 use crate::edit::{self, Result};
@@ -25,6 +28,11 @@ pub(crate) fn run(args: &[String]) -> Result {
     let args = args::parse(args, &[switch("vars")])?;
     let (path, mut file) = edit::open()?;
     file.fix(|patch| Path::new(patch).is_file())?;
+    if args.is_on("vars") {
+        for change in file.vars_to_replacements(&Directory::new(".")?, Path::new(""))? {
+            fs::write(&change.path, &change.text)?;
+        }
+    }
     print!("{FIXED}{}", if args.is_on("vars") { "  vars -> replacements\n" } else { HINT });
     Ok(file.save(&path, Path::new("."))?)
 }

@@ -17,7 +17,8 @@ mod yaml;
 
 pub use config::{ConfigError, FieldSpecConflict};
 pub use edit::{
-    EditError, GeneratorEntry, GeneratorKind, Glob, ImageChange, KustomizationFile, LabelPlace, PatchEntry, SaveError,
+    EditError, FileChange, GeneratorEntry, GeneratorKind, Glob, ImageChange, KustomizationFile, LabelPlace, PatchEntry,
+    SaveError,
 };
 pub use generate::GenerateError;
 pub use go_regex::InvalidRegex;

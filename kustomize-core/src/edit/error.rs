@@ -1,5 +1,8 @@
 use std::error::Error;
 
+use crate::kustomization::DecodeError;
+use crate::yaml::ParseError;
+
 /// Why a kustomization file could not be edited. Nothing has been changed then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -11,6 +14,12 @@ pub enum EditError {
         line: usize,
         /// What the parser says.
         source: Box<dyn Error + Send + Sync>,
+    },
+    /// The file is not YAML that kustomize reads.
+    #[error("kustomize cannot read the file")]
+    Yaml {
+        /// Where and why.
+        source: ParseError,
     },
     /// The file is not UTF-8.
     #[error("the file is not UTF-8 from byte {offset} on")]
@@ -59,6 +68,14 @@ pub enum EditError {
     Invalid {
         /// What is wrong, with the field.
         problem: String,
+    },
+    /// A field that kustomize does not know, or with a value that it does not take.
+    #[error("line {line}: not a field of a kustomization, or not a value for it")]
+    Field {
+        /// 1-based.
+        line: usize,
+        /// What is wrong with it.
+        source: DecodeError,
     },
     /// The text cannot be changed in place, for example because an alias shares it.
     #[error("{field} cannot be changed in place: the text would mean something else afterwards")]

@@ -1,11 +1,15 @@
 //! A kustomization file as text that is edited in place.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::EditError;
 use super::render::{self, Format};
 use super::splice::{self, Splicer};
 use super::tree::{self, Content, Node};
+use crate::kustomization::{Kustomization, decode};
+use crate::yaml::{self, Limits, SourceText};
 
 const BOM: &str = "\u{feff}";
 
@@ -42,14 +46,26 @@ impl KustomizationFile {
     /// # Errors
     ///
     /// [`EditError`] if it is not UTF-8, not YAML, holds a key twice, or is
-    /// not a mapping. An empty file is none: it becomes a kustomization with
+    /// not a mapping of kustomize's fields. An empty file is none: it becomes a kustomization with
     /// the first edit.
     pub fn parse(bytes: impl Into<Vec<u8>>) -> Result<Self, EditError> {
         let text = String::from_utf8(bytes.into())
             .map_err(|error| EditError::NotUtf8 { offset: error.utf8_error().valid_up_to() })?;
         let file = Self { text };
         file.root()?;
+        file.check_fields()?;
         Ok(file)
+    }
+
+    /// Whether kustomize would take every field, so that no edit hides an error.
+    fn check_fields(&self) -> Result<(), EditError> {
+        let source = Arc::new(SourceText { text: self.text.clone() });
+        let doc = yaml::parse_v2(source, &Limits::new()).map_err(|source| EditError::Yaml { source })?;
+        if doc.is_null(doc.root()) {
+            return Ok(());
+        }
+        let decoded = decode::strict::<Kustomization>(&doc, doc.root());
+        decoded.map(drop).map_err(|source| EditError::Field { line: source.line.unwrap_or(1), source })
     }
 
     /// The text as it is now.

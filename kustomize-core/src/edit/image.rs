@@ -216,8 +216,11 @@ mod tests {
         );
         assert_eq!(set("namePrefix: x-", "web:v2"), "namePrefix: x-\nimages:\n- name: web\n  newTag: v2");
         assert_eq!(set("", "web:v2"), "images:\n- name: web\n  newTag: v2\n");
-        assert_eq!(set("---\na: 1\n---\n", "web:v2"), "---\na: 1\nimages:\n- name: web\n  newTag: v2\n");
-        assert_eq!(set("a: 1\n...\n", "web:v2"), "a: 1\nimages:\n- name: web\n  newTag: v2\n...\n");
+        assert_eq!(
+            set("---\nnamespace: x\n---\n", "web:v2"),
+            "---\nnamespace: x\nimages:\n- name: web\n  newTag: v2\n"
+        );
+        assert_eq!(set("namespace: x\n...\n", "web:v2"), "namespace: x\nimages:\n- name: web\n  newTag: v2\n...\n");
     }
 
     #[test]

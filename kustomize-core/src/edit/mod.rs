@@ -20,6 +20,7 @@ mod save;
 mod scalar;
 mod splice;
 mod tree;
+mod vars;
 
 pub use error::EditError;
 pub use file::KustomizationFile;
@@ -29,3 +30,4 @@ pub use image::ImageChange;
 pub use metadata::LabelPlace;
 pub use patches::PatchEntry;
 pub use save::SaveError;
+pub use vars::FileChange;

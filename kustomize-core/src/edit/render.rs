@@ -143,14 +143,14 @@ pub(super) fn quoted(text: &str, quote: char) -> String {
 /// Whether the text is this very string when it is written without quotes, in block and in flow.
 pub(super) fn is_plain(text: &str) -> bool {
     let inner = |char: char| char.is_alphanumeric() || "_./@:+~-$%^()=;<>!?&*'\" ".contains(char);
-    let first = text.chars().next().is_some_and(|char| char.is_alphanumeric() || "_./+~$-".contains(char));
+    let first = text.chars().next().is_some_and(|char| char.is_alphanumeric() || "_./+~$-=".contains(char));
     let blank_after_dash = text == "-" || text.starts_with("- ") || text.starts_with("---");
     first
         && !blank_after_dash
         && text.chars().all(inner)
         && !text.contains(": ")
         && !text.ends_with([':', ' '])
-        && scalar::value(text, true, None).is_string()
+        && !scalar::needs_quotes(text)
 }
 
 #[cfg(test)]
