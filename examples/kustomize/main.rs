@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit, reason = "a program, not a library")]
 
 mod args;
+mod build;
 mod create;
 mod edit;
 mod fix;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let (command, rest) = args.split_first().map_or(("help", &args[..]), |(command, rest)| (command.as_str(), rest));
     let result = match command {
+        "build" => build::run(rest),
         "edit" => edit::run(rest),
         "create" | "init" => create::run(rest),
         "version" => {

@@ -1,12 +1,20 @@
 //! Renders, patches and edits Kubernetes kustomizations, byte for byte as kustomize 5.8.1 does.
 #![allow(dead_code, reason = "the parts that use it are being added")]
 
+mod build;
 mod config;
 mod edit;
+mod error;
 mod generate;
 mod go_regex;
 mod id;
 mod kustomization;
+mod load;
+mod manifest;
+mod merge_metadata;
+mod metadata;
+mod options;
+mod order;
 mod remote;
 mod resource;
 mod resource_set;
@@ -15,15 +23,19 @@ mod source;
 mod transform;
 mod yaml;
 
+pub use build::{Build, build};
 pub use config::{ConfigError, FieldSpecConflict};
 pub use edit::{
     EditError, FileChange, GeneratorEntry, GeneratorKind, Glob, ImageChange, KustomizationFile, LabelPlace, PatchEntry,
     SaveError,
 };
+pub use error::BuildError;
 pub use generate::GenerateError;
 pub use go_regex::InvalidRegex;
 pub use id::{Gvk, ResourceId};
 pub use kustomization::DecodeError;
+pub use options::{BuildLimits, BuildOptions, LoadRestriction, ReadFile, Reorder, Warning};
+pub use order::OrderError;
 pub use remote::{NotARemoteBase, Remote, RemoteBase, RemoteError, RemoteLimits};
 pub use resource::{Origin, Resource};
 pub use resource_set::ResourceSet;

@@ -300,8 +300,21 @@ impl TryFrom<serde_yaml::Value> for Resource {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A resource that has an id and nothing else.
+    pub(crate) fn resource(api_version: &str, kind: &str, namespace: &str, name: &str) -> Resource {
+        let mut resource = Resource::new(Document::new(Arc::default()));
+        let doc = resource.doc_mut();
+        doc.set_value(doc.root(), "apiVersion", Scalar::string(api_version));
+        doc.set_value(doc.root(), "kind", Scalar::string(kind));
+        resource.set_name(name);
+        if !namespace.is_empty() {
+            resource.set_metadata_text("namespace", namespace);
+        }
+        resource
+    }
 
     #[test]
     fn a_resource_survives_json_and_yaml_values_exactly() {

@@ -1,12 +1,21 @@
 //! The resources of a kustomization, in order.
 
-use crate::resource::Resource;
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
+
+use crate::error::BuildError;
+use crate::merge_metadata::take_over;
+use crate::resource::{Behavior, Resource, effective_namespace};
+use crate::schema::Schema;
 use crate::yaml::EmitError;
 
 /// Resources in the order in which they are printed.
 #[derive(Debug, Clone, Default)]
 pub struct ResourceSet {
     resources: Vec<Resource>,
+    /// Where ids are; forgotten as soon as a resource may have changed.
+    index: Option<Index>,
 }
 
 impl ResourceSet {
@@ -42,7 +51,7 @@ impl ResourceSet {
     }
 
     pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Resource> {
-        self.resources.iter_mut()
+        self.as_mut_vec().iter_mut()
     }
 
     pub(crate) fn as_slice(&self) -> &[Resource] {
@@ -50,7 +59,82 @@ impl ResourceSet {
     }
 
     pub(crate) fn as_mut_vec(&mut self) -> &mut Vec<Resource> {
+        self.index = None;
         &mut self.resources
+    }
+
+    /// Adds resources at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Duplicate`] if one of them is there already.
+    pub(crate) fn append(
+        &mut self,
+        resources: impl IntoIterator<Item = Resource>,
+        schema: &Schema,
+    ) -> Result<(), BuildError> {
+        resources.into_iter().try_for_each(|resource| self.append_one(resource, schema))
+    }
+
+    fn append_one(&mut self, resource: Resource, schema: &Schema) -> Result<(), BuildError> {
+        let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema));
+        let id = Id::current(&resource, schema);
+        if let Some(first) = index.current.find(&id, |at| Id::current(&self.resources[at], schema) == id) {
+            return Err(BuildError::Duplicate {
+                id: Box::new(resource.id()),
+                first: self.resources[first].origin.clone(),
+                second: resource.origin.clone(),
+            });
+        }
+        index.add(self.resources.len(), &resource, schema);
+        self.resources.push(resource);
+        Ok(())
+    }
+
+    /// Adds what a generator made: at the end, or onto the resource that has
+    /// or had its id if it is to replace that or merge with it.
+    ///
+    /// # Errors
+    ///
+    /// If there is such a resource and it is to be created, there is none and
+    /// it is not, or there are several.
+    pub(crate) fn absorb(
+        &mut self,
+        generated: impl IntoIterator<Item = Resource>,
+        schema: &Schema,
+    ) -> Result<(), BuildError> {
+        generated.into_iter().try_for_each(|resource| self.absorb_one(resource, schema))
+    }
+
+    fn absorb_one(&mut self, mut resource: Resource, schema: &Schema) -> Result<(), BuildError> {
+        let same = self.with_any_id(&resource, schema);
+        let id = || Box::new(resource.id());
+        let behavior = resource.history.behavior;
+        match (same[..].borrow(), behavior) {
+            ([], Behavior::Merge | Behavior::Replace) => Err(BuildError::NothingToMerge { id: id() }),
+            ([], _) => self.append_one(resource, schema),
+            ([at], Behavior::Merge | Behavior::Replace) => {
+                let old = &self.resources[*at];
+                if Id::current(old, schema).gvk() != Id::current(&resource, schema).gvk() {
+                    return Err(BuildError::NothingToMerge { id: id() });
+                }
+                take_over(&mut resource, old);
+                self.resources[*at] = resource;
+                Ok(())
+            }
+            ([_], _) => Err(BuildError::AlreadyThere { id: id() }),
+            _ => Err(BuildError::AmbiguousMerge { id: id() }),
+        }
+    }
+
+    /// The resources that have or had the id that `resource` has.
+    fn with_any_id(&mut self, resource: &Resource, schema: &Schema) -> Vec<usize> {
+        let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema));
+        let id = Id::current(resource, schema);
+        let mut found = index.any.find_all(&id, |at| Id::all(&self.resources[at], schema).any(|other| other == id));
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 }
 
@@ -60,5 +144,164 @@ impl<'a> IntoIterator for &'a ResourceSet {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
+    }
+}
+
+impl IntoIterator for ResourceSet {
+    type Item = Resource;
+    type IntoIter = std::vec::IntoIter<Resource>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.resources.into_iter()
+    }
+}
+
+/// An id as kustomize compares them, with the effective namespace.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Id<'a> {
+    group: &'a str,
+    version: &'a str,
+    kind: &'a str,
+    name: &'a str,
+    namespace: &'a str,
+}
+
+impl<'a> Id<'a> {
+    fn current(resource: &'a Resource, schema: &Schema) -> Self {
+        let (group, version) = resource.group_version();
+        let kind = resource.kind();
+        let cluster_scoped = schema.is_cluster_scoped(group, version, kind);
+        let namespace = effective_namespace(resource.namespace(), cluster_scoped);
+        Self { group, version, kind, name: resource.name(), namespace }
+    }
+
+    /// The current id and all earlier ones.
+    fn all(resource: &'a Resource, schema: &Schema) -> impl Iterator<Item = Self> {
+        let current = Self::current(resource, schema);
+        let previous = resource.history.previous.iter().map(move |previous| Self {
+            kind: &previous.kind,
+            name: &previous.name,
+            namespace: &previous.namespace,
+            ..current
+        });
+        std::iter::once(current).chain(previous)
+    }
+
+    fn gvk(&self) -> (&'a str, &'a str, &'a str) {
+        (self.group, self.version, self.kind)
+    }
+}
+
+/// Finds ids without comparing them with all others.
+#[derive(Debug, Clone)]
+struct Index {
+    current: Positions,
+    any: Positions,
+}
+
+impl Index {
+    fn new(resources: &[Resource], schema: &Schema) -> Self {
+        let hasher = RandomState::new();
+        let positions = || Positions { hasher: hasher.clone(), last: HashMap::new(), entries: Vec::new() };
+        let mut index = Self { current: positions(), any: positions() };
+        for (at, resource) in resources.iter().enumerate() {
+            index.add(at, resource, schema);
+        }
+        index
+    }
+
+    fn add(&mut self, at: usize, resource: &Resource, schema: &Schema) {
+        self.current.add(&Id::current(resource, schema), at);
+        for id in Id::all(resource, schema) {
+            self.any.add(&id, at);
+        }
+    }
+}
+
+/// Positions by the hash of an id. The ids themselves stay in the resources, so
+/// that filling the index copies no text.
+#[derive(Debug, Clone)]
+struct Positions {
+    hasher: RandomState,
+    /// By hash, the last entry of that hash.
+    last: HashMap<u64, usize>,
+    /// A position, and the entry before it with the same hash.
+    entries: Vec<(usize, Option<usize>)>,
+}
+
+impl Positions {
+    fn add(&mut self, id: &Id<'_>, at: usize) {
+        let entry = self.entries.len();
+        let before = self.last.insert(self.hasher.hash_one(id), entry);
+        self.entries.push((at, before));
+    }
+
+    fn candidates(&self, id: &Id<'_>) -> impl Iterator<Item = usize> {
+        let mut next = self.last.get(&self.hasher.hash_one(id)).copied();
+        std::iter::from_fn(move || {
+            let (at, before) = self.entries[next?];
+            next = before;
+            Some(at)
+        })
+    }
+
+    fn find(&self, id: &Id<'_>, is_it: impl Fn(usize) -> bool) -> Option<usize> {
+        self.candidates(id).find(|at| is_it(*at))
+    }
+
+    fn find_all(&self, id: &Id<'_>, is_it: impl Fn(usize) -> bool) -> Vec<usize> {
+        self.candidates(id).filter(|at| is_it(*at)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::tests::resource;
+
+    fn generated(name: &str, behavior: Behavior, data: &str) -> Resource {
+        let mut made = resource("v1", "ConfigMap", "", name);
+        made.history.behavior = behavior;
+        let doc = made.doc_mut();
+        let map = doc.new_mapping();
+        doc.set_value(map, data, crate::yaml::Scalar::string("x"));
+        doc.set(doc.root(), "data", map);
+        made
+    }
+
+    #[test]
+    fn an_id_is_there_only_once() {
+        let schema = Schema::builtin();
+        let mut set = ResourceSet::default();
+        set.append([resource("v1", "Pod", "", "a"), resource("v1", "Pod", "b", "a")], &schema).expect("different");
+        for twin in [resource("v1", "Pod", "default", "a"), resource("v1", "Pod", "b", "a")] {
+            let error = set.clone().append([twin], &schema).expect_err("a duplicate");
+            assert!(matches!(error, BuildError::Duplicate { .. }), "{error}");
+        }
+        // A cluster-scoped resource is the same one whatever namespace it names.
+        set.append([resource("v1", "Node", "", "n")], &schema).expect("new");
+        set.append([resource("v1", "Node", "b", "n")], &schema).expect_err("a duplicate");
+    }
+
+    #[test]
+    fn generated_resources_find_what_they_change_by_any_id() {
+        let schema = Schema::builtin();
+        let mut set = ResourceSet::default();
+        set.absorb([generated("a", Behavior::Unspecified, "one")], &schema).expect("added");
+        set.iter_mut().for_each(|resource| {
+            resource.store_previous_id(false);
+            resource.set_name("p-a");
+        });
+        set.absorb([generated("a", Behavior::Create, "x")], &schema).expect_err("exists");
+        set.absorb([generated("b", Behavior::Merge, "x")], &schema).expect_err("does not exist");
+        set.absorb([generated("a", Behavior::Merge, "two")], &schema).expect("merged");
+        let keys = |set: &ResourceSet| {
+            let doc = set.as_slice()[0].doc();
+            let data = doc.get(doc.root(), "data").expect("data");
+            doc.entries(data).map(|(key, _)| doc.text(key).to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!((set.as_slice()[0].name(), keys(&set)), ("p-a", vec!["one".to_owned(), "two".to_owned()]));
+        set.absorb([generated("p-a", Behavior::Replace, "three")], &schema).expect("replaced");
+        assert_eq!((set.len(), keys(&set)), (1, vec!["three".to_owned()]));
     }
 }

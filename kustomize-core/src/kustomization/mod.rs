@@ -2,6 +2,8 @@
 
 pub(crate) mod decode;
 pub(crate) mod fields;
+pub(crate) mod fix;
+pub(crate) mod load;
 
 pub use decode::DecodeError;
 pub(crate) use fields::*;

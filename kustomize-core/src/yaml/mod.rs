@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod corpus_tests;
+mod decode;
 pub(crate) mod document;
 mod emit;
 mod error;
@@ -22,6 +23,7 @@ mod to_serde;
 
 use std::sync::Arc;
 
+pub(crate) use decode::decode;
 pub(crate) use document::{Document, Kind, NodeId, Scalar, SourceText, Style, Tag};
 pub(crate) use emit::emit;
 pub use error::{EmitError, ParseError, Position};

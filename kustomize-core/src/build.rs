@@ -1,0 +1,259 @@
+//! The flow of a build: one kustomization on top of its bases, and what is
+//! done once at the root.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::BuildError;
+use crate::kustomization::Kustomization;
+use crate::kustomization::load::{Loaded, load};
+use crate::load::{Entry, Loader, Session, resolve_root};
+use crate::metadata::{self, Note};
+use crate::options::{BuildOptions, ReadFile, Reorder, Warning};
+use crate::resource::Resource;
+use crate::resource_set::ResourceSet;
+use crate::schema::Schema;
+use crate::source::FileSource;
+use crate::{generate, order};
+
+/// What a build gives.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Build {
+    /// The resources, in the order in which they are printed.
+    pub resources: ResourceSet,
+    /// What could be done better, in the order in which it was noticed.
+    pub warnings: Vec<Warning>,
+    /// The files that were read, sorted. Nothing can have changed as long as
+    /// these have not and no file took the place of one that was missing.
+    pub read: Vec<ReadFile>,
+}
+
+/// Renders the kustomization in the directory `root` of `files`, as `kustomize build` does.
+///
+/// # Errors
+///
+/// [`BuildError`] says what is wrong with which file, field or resource.
+/// Deprecated fields are no errors but [`Build::warnings`].
+///
+/// ```
+/// use kustomize_core::{BuildOptions, Memory, build};
+/// let files = Memory::new()
+///     .with("app/kustomization.yaml", "namePrefix: web-\nresources: [service.yaml]\n")
+///     .with("app/service.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: front}\n");
+/// let built = build(&files, "app", &BuildOptions::new())?;
+/// assert_eq!(built.resources.to_yaml()?, "apiVersion: v1\nkind: Service\nmetadata:\n  name: web-front\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn build(files: &dyn FileSource, root: impl AsRef<Path>, options: &BuildOptions) -> Result<Build, BuildError> {
+    let session = Session::new(options);
+    let root = resolve_root(files, root.as_ref())?;
+    let loader = Loader::new(&session, files, &root);
+    let loaded = load(&loader)?;
+    let target = Target::root(&loader, &loaded);
+    target.set_schema()?;
+
+    let mut layer = Layer::default();
+    target.accumulate(&mut layer)?;
+    let resources = target.finish(layer)?;
+
+    let (warnings, read) = session.finish();
+    Ok(Build { resources, warnings, read })
+}
+
+/// Resources on their way up, with what is needed to customize them further.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Layer {
+    pub(crate) resources: ResourceSet,
+}
+
+/// One kustomization in the course of a build.
+pub(crate) struct Target<'a> {
+    pub(crate) loader: &'a Loader<'a>,
+    pub(crate) kustomization: &'a Kustomization,
+    path: &'a PathBuf,
+    file_name: &'static str,
+    /// The root's `buildMetadata`; those of bases do not count.
+    metadata: &'a [String],
+    /// Where this kustomization is, if resources are to say where they came from.
+    place: Option<Note>,
+    /// The namespace that Helm charts without one take from the overlays.
+    helm_namespace: &'a str,
+}
+
+impl<'a> Target<'a> {
+    fn root(loader: &'a Loader<'a>, loaded: &'a Loaded) -> Self {
+        let metadata = &loaded.kustomization.build_metadata;
+        let place = (!metadata.is_empty()).then(Note::default);
+        Self::new(loader, loaded, metadata, place, "")
+    }
+
+    fn new(
+        loader: &'a Loader<'a>,
+        loaded: &'a Loaded,
+        metadata: &'a [String],
+        place: Option<Note>,
+        helm_namespace: &'a str,
+    ) -> Self {
+        let Loaded { kustomization, path, file_name } = loaded;
+        Self { loader, kustomization, path, file_name, metadata, place, helm_namespace }
+    }
+
+    /// Adds everything this kustomization says to `layer`. That is empty for
+    /// a Kustomization; a Component goes on with what its parent has so far.
+    fn accumulate(&self, layer: &mut Layer) -> Result<(), BuildError> {
+        let kustomization = self.kustomization;
+        self.add_resources(layer, "resources", &kustomization.resources)?;
+        self.generate(layer)?;
+        for entry in &kustomization.components {
+            self.add_component(layer, entry).map_err(|error| self.in_entry("components", entry, error))?;
+        }
+        Ok(())
+    }
+
+    /// What must wait until all overlays have had their say: they may still
+    /// rename what a base generated, so hashes and references settle only here.
+    fn finish(&self, mut layer: Layer) -> Result<ResourceSet, BuildError> {
+        let resources = &mut layer.resources;
+        resources.as_mut_vec().retain(|resource| !metadata::is_local_config(resource));
+        self.sort(resources)?;
+        if self.loader.session.options.managed_by_label || self.wants("managedByLabel") {
+            let version = &self.loader.session.options.version;
+            resources.iter_mut().for_each(|resource| metadata::add_managed_by_label(resource, version));
+        }
+        let (origin, transformations) = (self.wants("originAnnotations"), self.wants("transformerAnnotations"));
+        resources.iter_mut().for_each(|resource| metadata::clean_annotations(resource, origin, transformations));
+        Ok(layer.resources)
+    }
+
+    /// Adds files and bases, in order.
+    fn add_resources(&self, layer: &mut Layer, field: &'static str, entries: &[String]) -> Result<(), BuildError> {
+        for entry in entries {
+            self.add_resource(layer, entry).map_err(|error| self.in_entry(field, entry, error))?;
+        }
+        Ok(())
+    }
+
+    fn add_resource(&self, layer: &mut Layer, entry: &str) -> Result<(), BuildError> {
+        match self.loader.entry(entry)? {
+            Entry::File(file) => self.add_file(layer, entry, &file),
+            Entry::Directory(dir) => self.add_base(layer, entry, &dir),
+        }
+    }
+
+    fn add_file(&self, layer: &mut Layer, entry: &str, file: &Path) -> Result<(), BuildError> {
+        let mut resources: Vec<Resource> = self.loader.resources(file)?.to_vec();
+        if let Some(place) = &self.place {
+            let note = place.join(entry);
+            resources.iter_mut().for_each(|resource| metadata::set_origin(resource, &note));
+        }
+        layer.resources.append(resources, &self.schema())
+    }
+
+    fn add_base(&self, layer: &mut Layer, entry: &str, dir: &Path) -> Result<(), BuildError> {
+        let mut base = Layer::default();
+        self.below(entry, dir, "Kustomization", |target| target.accumulate(&mut base))?;
+        layer.resources.append(base.resources, &self.schema())?;
+        Ok(())
+    }
+
+    fn add_component(&self, layer: &mut Layer, entry: &str) -> Result<(), BuildError> {
+        let dir = self.loader.base(entry)?;
+        self.below(entry, &dir, "Component", |target| target.accumulate(layer))
+    }
+
+    /// Does something with the kustomization in another directory.
+    fn below(
+        &self,
+        entry: &str,
+        dir: &Path,
+        wanted: &'static str,
+        with: impl FnOnce(&Target<'_>) -> Result<(), BuildError>,
+    ) -> Result<(), BuildError> {
+        let loader = self.loader.enter(dir)?;
+        let loaded = load(&loader)?;
+        let place = self.place.as_ref().map(|place| place.join(entry));
+        let namespace = &self.kustomization.namespace;
+        let helm_namespace = if namespace.is_empty() { self.helm_namespace } else { namespace };
+        let target = Target::new(&loader, &loaded, self.metadata, place, helm_namespace);
+        target.set_schema()?;
+        if loaded.kustomization.is_component() != (wanted == "Component") {
+            let found = loaded.kustomization.kind.clone();
+            return Err(BuildError::WrongKind { path: loaded.path.clone(), wanted, found });
+        }
+        with(&target)
+    }
+
+    /// The first kustomization that names a schema decides for the whole build, as in kustomize.
+    fn set_schema(&self) -> Result<(), BuildError> {
+        let openapi = &self.kustomization.openapi;
+        let at = |source| BuildError::Schema { kustomization: self.path.clone(), source };
+        let text = openapi.get("path").map(|path| self.loader.read_text(path)).transpose()?;
+        let version = openapi.get("version").filter(|version| !version.is_empty());
+        if self.loader.session.has_schema() {
+            return Ok(());
+        }
+        let schema = match (text, openapi.get("version"), version) {
+            (Some(_), Some(_), _) => return Err(BuildError::TwoSchemas { kustomization: self.path.clone() }),
+            (Some((_, source)), None, _) => Schema::custom(&source.text).map_err(at)?,
+            (None, _, Some(version)) => Schema::version(version).map_err(at)?,
+            (None, ..) => return Ok(()),
+        };
+        self.loader.session.set_schema(schema);
+        Ok(())
+    }
+
+    /// Runs the generators: ConfigMaps, Secrets, charts, and the others.
+    fn generate(&self, layer: &mut Layer) -> Result<(), BuildError> {
+        let kustomization = self.kustomization;
+        let options = kustomization.generator_options.as_ref();
+        let read = |path: &str| self.loader.read(path).map_err(Into::into);
+        let failed = |source| BuildError::Generate { kustomization: self.path.clone(), source };
+        for args in &kustomization.config_map_generator {
+            let resource = generate::config_map(args, options, &read).map_err(failed)?;
+            self.absorb(layer, "ConfigMapGenerator", vec![resource])?;
+        }
+        for args in &kustomization.secret_generator {
+            let resource = generate::secret(args, options, &read).map_err(failed)?;
+            self.absorb(layer, "SecretGenerator", vec![resource])?;
+        }
+        Ok(())
+    }
+
+    fn absorb(&self, layer: &mut Layer, kind: &str, mut generated: Vec<Resource>) -> Result<(), BuildError> {
+        if let Some(place) = &self.place {
+            let note = place.builtin(self.file_name, kind);
+            generated.iter_mut().for_each(|resource| metadata::set_origin(resource, &note));
+        }
+        layer.resources.absorb(generated, &self.schema())
+    }
+
+    fn sort(&self, resources: &mut ResourceSet) -> Result<(), BuildError> {
+        let options = self.kustomization.sort_options.as_ref();
+        if options.is_none() && self.loader.session.options.reorder == Reorder::None {
+            return Ok(());
+        }
+        let at = |source| BuildError::Order { kustomization: self.path.clone(), source };
+        order::sort(resources, options).map_err(at)
+    }
+
+    fn wants(&self, option: &str) -> bool {
+        self.metadata.iter().any(|wanted| wanted == option)
+    }
+
+    pub(crate) fn schema(&self) -> Schema {
+        self.loader.session.schema()
+    }
+
+    fn in_entry(&self, field: &'static str, entry: &str, error: BuildError) -> BuildError {
+        let source = Box::new(error);
+        BuildError::Entry { kustomization: self.path.clone(), field, entry: entry.to_owned(), source }
+    }
+
+    pub(crate) fn in_field(
+        &self,
+        field: &'static str,
+        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> BuildError {
+        BuildError::Field { kustomization: self.path.clone(), field, source: error.into() }
+    }
+}

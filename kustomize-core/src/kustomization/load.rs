@@ -1,0 +1,62 @@
+//! Finds and reads the kustomization file of a directory.
+
+use std::path::{Path, PathBuf};
+
+use super::{Kustomization, decode, fix};
+use crate::error::BuildError;
+use crate::load::Loader;
+use crate::options::Warning;
+use crate::yaml;
+
+/// The names a kustomization file may have; a directory has only one of them.
+pub(crate) const FILE_NAMES: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// A kustomization, and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Loaded {
+    pub(crate) kustomization: Kustomization,
+    /// The file, as the file source knows it.
+    pub(crate) path: PathBuf,
+    /// One of [`FILE_NAMES`].
+    pub(crate) file_name: &'static str,
+}
+
+/// Reads the kustomization of the loader's directory; deprecated fields are
+/// moved to their successors, with a warning.
+pub(crate) fn load(loader: &Loader<'_>) -> Result<Loaded, BuildError> {
+    let file_name = find(loader)?;
+    let (path, source) = loader.read_text(file_name)?;
+    let at = |source| BuildError::Yaml { path: path.clone(), source };
+    let doc = yaml::parse_v2(source, &loader.session.options.limits.yaml).map_err(at)?;
+    let decoded = decode::strict(&doc, doc.root());
+    let mut kustomization: Kustomization =
+        decoded.map_err(|source| BuildError::Kustomization { path: path.clone(), source })?;
+    for (field, instead) in fix::deprecated(&doc) {
+        loader.session.warn(Warning::DeprecatedField { kustomization: path.clone(), field, instead });
+    }
+    kustomization.fix();
+    if fix::is_empty(&doc) {
+        return Err(BuildError::EmptyKustomization { path });
+    }
+    check_type(&kustomization, &path)?;
+    Ok(Loaded { kustomization, path, file_name })
+}
+
+fn find(loader: &Loader<'_>) -> Result<&'static str, BuildError> {
+    let found: Vec<&'static str> = FILE_NAMES.iter().filter(|name| loader.is_readable(name)).copied().collect();
+    let dir = || loader.root().to_owned();
+    match found[..] {
+        [] => Err(BuildError::NoKustomization { dir: dir() }),
+        [name] => Ok(name),
+        _ => Err(BuildError::ManyKustomizations { dir: dir(), names: found }),
+    }
+}
+
+fn check_type(kustomization: &Kustomization, path: &Path) -> Result<(), BuildError> {
+    let Some((api_version, kind)) = kustomization.wrong_type() else { return Ok(()) };
+    Err(BuildError::WrongType {
+        path: path.to_owned(),
+        wanted: (api_version.to_owned(), kind.to_owned()),
+        found: (kustomization.api_version.clone(), kustomization.kind.clone()),
+    })
+}

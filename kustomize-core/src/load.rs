@@ -1,0 +1,266 @@
+//! Which files a kustomization may read, and where its bases are.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::BuildError;
+use crate::manifest;
+use crate::options::{BuildOptions, LoadRestriction, ReadFile, Warning};
+use crate::resource::Resource;
+use crate::schema::Schema;
+use crate::source::{ContentId, FileSource, Resolved};
+use crate::yaml::{self, SourceText};
+
+/// What all kustomizations of one build share.
+pub(crate) struct Session<'a> {
+    pub(crate) options: &'a BuildOptions,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    warnings: Vec<Warning>,
+    read: BTreeMap<PathBuf, Option<ContentId>>,
+    reads: usize,
+    schema: Option<Schema>,
+    /// The resources of files that were read already, for bases that are used more than once.
+    manifests: HashMap<PathBuf, Arc<[Resource]>>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(options: &'a BuildOptions) -> Self {
+        Self { options, state: Mutex::default() }
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        // A panic elsewhere leaves the state as consistent as any other moment.
+        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn warn(&self, warning: Warning) {
+        self.with(|state| state.warnings.push(warning));
+    }
+
+    /// The schema in force: the first that a kustomization names, or the built-in one.
+    pub(crate) fn schema(&self) -> Schema {
+        self.with(|state| state.schema.clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn has_schema(&self) -> bool {
+        self.with(|state| state.schema.is_some())
+    }
+
+    pub(crate) fn set_schema(&self, schema: Schema) {
+        self.with(|state| state.schema = Some(schema));
+    }
+
+    fn note_read(&self, path: &Path, content: Option<ContentId>) -> Result<(), BuildError> {
+        let limit = self.options.limits.files;
+        self.with(|state| {
+            state.reads += 1;
+            state.read.insert(path.to_owned(), content);
+            if state.reads > limit { Err(BuildError::Limit { what: "files", limit }) } else { Ok(()) }
+        })
+    }
+
+    /// The warnings, and the files that were read.
+    pub(crate) fn finish(self) -> (Vec<Warning>, Vec<ReadFile>) {
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let read = state.read.into_iter().map(|(path, content)| ReadFile::new(path, content)).collect();
+        (state.warnings, read)
+    }
+}
+
+/// Reads files on behalf of one kustomization.
+#[derive(Clone, Copy)]
+pub(crate) struct Loader<'a> {
+    pub(crate) session: &'a Session<'a>,
+    files: &'a dyn FileSource,
+    root: &'a Path,
+    referrer: Option<&'a Loader<'a>>,
+    restriction: LoadRestriction,
+}
+
+/// What an entry of `resources` names.
+pub(crate) enum Entry {
+    File(PathBuf),
+    Directory(PathBuf),
+}
+
+impl<'a> Loader<'a> {
+    /// For the kustomization that is to be built.
+    pub(crate) fn new(session: &'a Session<'a>, files: &'a dyn FileSource, root: &'a Path) -> Self {
+        let restriction = session.options.load_restriction;
+        Self { session, files, root, referrer: None, restriction }
+    }
+
+    /// For a base in `root`, which [`Loader::base`] found.
+    pub(crate) fn enter(&'a self, root: &'a Path) -> Result<Self, BuildError> {
+        let limit = self.session.options.limits.bases;
+        if self.depth() >= limit {
+            return Err(BuildError::Limit { what: "bases that build on each other", limit });
+        }
+        Ok(Self { root, referrer: Some(self), ..*self })
+    }
+
+    fn depth(&self) -> usize {
+        std::iter::successors(Some(self), |loader| loader.referrer).count()
+    }
+
+    /// The directory of the kustomization, without symbolic links.
+    pub(crate) fn root(&self) -> &'a Path {
+        self.root
+    }
+
+    /// What `path` is, so that an error names the one thing that is wrong with it.
+    pub(crate) fn entry(&self, path: &str) -> Result<Entry, BuildError> {
+        let found = self.resolve(path)?;
+        if found.is_dir { self.base(path).map(Entry::Directory) } else { self.file(path).map(Entry::File) }
+    }
+
+    /// The directory of a base.
+    pub(crate) fn base(&self, path: &str) -> Result<PathBuf, BuildError> {
+        if path.is_empty() {
+            return Err(BuildError::EmptyPath);
+        }
+        if path.starts_with('/') {
+            return Err(BuildError::AbsoluteBase { path: path.into() });
+        }
+        let found = self.resolve(path)?;
+        if !found.is_dir {
+            return Err(BuildError::NotADirectory { path: found.path });
+        }
+        for loader in std::iter::successors(Some(self), |loader| loader.referrer) {
+            if is_within(loader.root, &found.path) {
+                return Err(BuildError::Cycle { base: found.path, visited: loader.root.to_owned() });
+            }
+        }
+        Ok(found.path)
+    }
+
+    /// The file at `path`, if the kustomization may read it.
+    fn file(&self, path: &str) -> Result<PathBuf, BuildError> {
+        let found = self.resolve(path)?;
+        if found.is_dir {
+            return Err(BuildError::NotAFile { path: found.path });
+        }
+        let dir = found.path.parent().unwrap_or(Path::new(""));
+        if self.restriction == LoadRestriction::RootOnly && !is_within(dir, self.root) {
+            return Err(BuildError::Restricted { path: found.path, root: self.root.to_owned() });
+        }
+        Ok(found.path)
+    }
+
+    /// Whether there is a file of this name that the kustomization may read.
+    pub(crate) fn is_readable(&self, path: &str) -> bool {
+        self.file(path).is_ok()
+    }
+
+    fn resolve(&self, path: &str) -> Result<Resolved, BuildError> {
+        let path = join(self.root, path);
+        self.files.resolve(&path).map_err(|source| BuildError::Read { path, source })
+    }
+
+    /// The bytes of a file.
+    pub(crate) fn read(&self, path: &str) -> Result<Arc<[u8]>, BuildError> {
+        self.read_resolved(&self.file(path)?)
+    }
+
+    fn read_resolved(&self, path: &Path) -> Result<Arc<[u8]>, BuildError> {
+        self.session.note_read(path, self.files.content_id(path))?;
+        let limit = self.session.options.limits.yaml.bytes as u64;
+        self.files.read(path, limit).map_err(|source| BuildError::Read { path: path.to_owned(), source })
+    }
+
+    /// The text of a file, and where it is.
+    pub(crate) fn read_text(&self, path: &str) -> Result<(PathBuf, Arc<SourceText>), BuildError> {
+        let file = self.file(path)?;
+        let bytes = self.read_resolved(&file)?;
+        let limits = &self.session.options.limits.yaml;
+        let text = yaml::decode(&bytes, limits).map_err(|source| BuildError::Yaml { path: file.clone(), source })?;
+        Ok((file, text))
+    }
+
+    /// The resources of a file that [`Loader::entry`] found.
+    pub(crate) fn resources(&self, file: &Path) -> Result<Arc<[Resource]>, BuildError> {
+        if let Some(resources) = self.session.with(|state| state.manifests.get(file).cloned()) {
+            return Ok(resources);
+        }
+        let bytes = self.read_resolved(file)?;
+        let resources: Arc<[Resource]> = manifest::read(&bytes, file, &self.session.options.limits.yaml)?.into();
+        self.session.with(|state| state.manifests.insert(file.to_owned(), Arc::clone(&resources)));
+        Ok(resources)
+    }
+}
+
+/// The directory to build, without symbolic links.
+pub(crate) fn resolve_root(files: &dyn FileSource, root: &Path) -> Result<PathBuf, BuildError> {
+    let found = files.resolve(root).map_err(|source| BuildError::Read { path: root.to_owned(), source })?;
+    if found.is_dir { Ok(found.path) } else { Err(BuildError::NotADirectory { path: found.path }) }
+}
+
+/// Whether `path` is `dir` or below it.
+fn is_within(path: &Path, dir: &Path) -> bool {
+    dir.as_os_str().is_empty() || path.starts_with(dir)
+}
+
+/// `path` as seen from `root`, with `.` and `..` taken out by name, as Go's
+/// `filepath.Join` does: a `..` after a symbolic link does not follow the link.
+fn join(root: &Path, path: &str) -> PathBuf {
+    let mut joined = PathBuf::new();
+    for component in root.join(path).components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => match joined.components().next_back() {
+                Some(Component::Normal(_)) => {
+                    joined.pop();
+                }
+                Some(Component::RootDir | Component::Prefix(_)) => {}
+                _ => joined.push(".."),
+            },
+            other => joined.push(other),
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Memory;
+
+    #[test]
+    fn paths_are_joined_by_name() {
+        for (root, path, joined) in [
+            ("/a/b", "../c", "/a/c"),
+            ("/a", "../../../c", "/c"),
+            ("a", "../../c", "../c"),
+            ("a/b", "./c/../d/", "a/b/d"),
+            ("/a", "/x/y", "/x/y"),
+            ("a", "", "a"),
+        ] {
+            assert_eq!(join(Path::new(root), path), Path::new(joined), "{root} {path}");
+        }
+    }
+
+    #[test]
+    fn files_are_restricted_and_bases_form_no_cycle() {
+        let files = Memory::new().with("a/b/x.yaml", "").with("a/y.yaml", "").with("c/z.yaml", "");
+        let options = BuildOptions::new();
+        let session = Session::new(&options);
+        let loader = Loader::new(&session, &files, Path::new("a/b"));
+        assert!(matches!(loader.file("../y.yaml"), Err(BuildError::Restricted { .. })));
+        assert_eq!(loader.file("./x.yaml").expect("allowed"), Path::new("a/b/x.yaml"));
+        for base in [".", "..", "../.."] {
+            assert!(matches!(loader.base(base), Err(BuildError::Cycle { .. })), "{base}");
+        }
+        let base = loader.base("../../c").expect("a base");
+        let inner = loader.enter(&base).expect("entered");
+        assert!(matches!(inner.base("../a"), Err(BuildError::Cycle { .. })));
+        assert!(matches!(inner.base("z.yaml"), Err(BuildError::NotADirectory { .. })));
+        let free = options.clone().load_restriction(LoadRestriction::None);
+        let session = Session::new(&free);
+        assert!(Loader::new(&session, &files, Path::new("a/b")).file("../y.yaml").is_ok());
+    }
+}

@@ -1,0 +1,132 @@
+//! From the text of a manifest file to its resources.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::BuildError;
+use crate::resource::{Origin, Resource};
+use crate::yaml::{self, Document, Limits, NodeId, SourceText};
+
+/// The resources in a file.
+pub(crate) fn read(bytes: &[u8], path: &Path, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
+    let at = |source| BuildError::Yaml { path: path.to_owned(), source };
+    let source = yaml::decode(bytes, limits).map_err(at)?;
+    Manifests { path, limits }.read(source)
+}
+
+/// The resources in a text that stands in a kustomization file.
+pub(crate) fn read_inline(text: &str, path: &Path, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
+    Manifests { path, limits }.read(Arc::new(SourceText { text: text.to_owned() }))
+}
+
+struct Manifests<'a> {
+    path: &'a Path,
+    limits: &'a Limits,
+}
+
+impl Manifests<'_> {
+    fn read(&self, source: Arc<SourceText>) -> Result<Vec<Resource>, BuildError> {
+        let documents = self.expand_lists(self.documents(source)?)?;
+        Ok(documents.into_iter().map(|doc| self.resource(doc)).collect())
+    }
+
+    fn resource(&self, doc: Document) -> Resource {
+        let line = doc.line(doc.root());
+        let mut resource = Resource::new(doc);
+        resource.origin = Some(Arc::new(Origin { path: self.path.to_owned(), line }));
+        crate::metadata::adopt_build_annotations(&mut resource);
+        resource
+    }
+
+    /// The documents that say something. A file with a single `List` stands for its items.
+    fn documents(&self, source: Arc<SourceText>) -> Result<Vec<Document>, BuildError> {
+        let at = |source| BuildError::Yaml { path: self.path.to_owned(), source };
+        let mut documents = yaml::parse(source, self.limits).map_err(at)?;
+        if let [list] = &documents[..]
+            && let Some(items) = unwrapped(list)
+        {
+            documents = items;
+        }
+        documents.retain(|doc| !is_nothing(doc, doc.root()));
+        documents.iter().try_for_each(|doc| self.check(doc))?;
+        Ok(documents)
+    }
+
+    /// What kustomize asks of a resource: a kind, and a name unless it is a list.
+    fn check(&self, doc: &Document) -> Result<(), BuildError> {
+        let root = doc.root();
+        let text = |node: NodeId, key| {
+            let value = doc.get(node, key).filter(|value| !is_nothing(doc, *value));
+            value.map(|value| doc.text(value)).unwrap_or_default()
+        };
+        let kind = text(root, "kind");
+        let name = doc.get(root, "metadata").map(|metadata| text(metadata, "name")).unwrap_or_default();
+        let problem = match () {
+            () if !doc.is_mapping(root) => "not a resource, as it is no mapping".to_owned(),
+            () if kind.is_empty() => "the resource has no kind".to_owned(),
+            () if name.is_empty() && !kind.ends_with("List") => format!("the {kind} has no metadata.name"),
+            () => return Ok(()),
+        };
+        Err(BuildError::NotAResource { path: self.path.to_owned(), line: doc.line(root), problem })
+    }
+
+    /// Replaces every resource whose kind ends in `List` by its items. They come
+    /// after the rest of the file, and by way of JSON, as in kustomize.
+    fn expand_lists(&self, documents: Vec<Document>) -> Result<Vec<Document>, BuildError> {
+        let mut expanded = Vec::with_capacity(documents.len());
+        let mut queue = VecDeque::from(documents);
+        while let Some(doc) = queue.pop_front() {
+            let kind = doc.get_text(doc.root(), "kind").unwrap_or_default();
+            let items = if kind.ends_with("List") { doc.get(doc.root(), "items") } else { None };
+            match items {
+                None => expanded.push(doc),
+                Some(items) if doc.is_null(items) => {}
+                Some(items) if doc.is_sequence(items) => {
+                    for item in doc.items(items) {
+                        queue.extend(self.item(&doc, item)?);
+                    }
+                }
+                Some(items) => {
+                    let problem = format!("the items of the {kind} are not a list");
+                    let line = doc.line(items);
+                    return Err(BuildError::NotAResource { path: self.path.to_owned(), line, problem });
+                }
+            }
+        }
+        Ok(expanded)
+    }
+
+    fn item(&self, list: &Document, item: NodeId) -> Result<Vec<Document>, BuildError> {
+        let mut text = Vec::new();
+        let at = |source| BuildError::Unprintable { path: self.path.to_owned(), source };
+        yaml::emit(list, item, &mut text).map_err(at)?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        self.documents(Arc::new(SourceText { text }))
+    }
+}
+
+/// The items of a `List` or `ResourceList`.
+fn unwrapped(list: &Document) -> Option<Vec<Document>> {
+    let root = list.root();
+    let kind = list.get_text(root, "kind")?;
+    let is_list = matches!(kind, "List" | "ResourceList");
+    if !is_list || (list.get(root, "items").is_none() && list.get(root, "functionConfig").is_none()) {
+        return None;
+    }
+    let items = list.get(root, "items").into_iter().flat_map(|items| list.items(items));
+    Some(items.map(|item| part(list, item)).collect())
+}
+
+/// A node of a document as a document of its own.
+fn part(whole: &Document, node: NodeId) -> Document {
+    let mut part = Document::new(Arc::clone(whole.source()));
+    let root = part.copy_from(whole, node);
+    part.set_root(root);
+    part
+}
+
+/// Whether kustomize takes the node for missing: null, `{}` or `[]`.
+fn is_nothing(doc: &Document, node: NodeId) -> bool {
+    doc.is_null(node) || (!doc.is_scalar(node) && doc.is_empty(node))
+}

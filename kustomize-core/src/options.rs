@@ -1,0 +1,185 @@
+//! How a build is done.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::source::ContentId;
+use crate::yaml::Limits;
+
+/// How [`build`](crate::build) renders; the default is what `kustomize build` does without flags.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct BuildOptions {
+    /// Which files a kustomization may name. Default: those in and below its directory.
+    pub load_restriction: LoadRestriction,
+    /// The order of the resources where the kustomization has no `sortOptions`. Default: legacy.
+    pub reorder: Reorder,
+    /// Adds the label `app.kubernetes.io/managed-by` to all resources, as
+    /// `buildMetadata: [managedByLabel]` does. Default: no.
+    pub managed_by_label: bool,
+    /// The version of kustomize in that label. Default: `(devel)`, as in a
+    /// kustomize that was built from source; a release says `v5.8.1`.
+    pub version: String,
+    /// What the build may ask of memory and time.
+    pub limits: BuildLimits,
+}
+
+impl Default for BuildOptions {
+    fn default() -> Self {
+        Self {
+            load_restriction: LoadRestriction::default(),
+            reorder: Reorder::default(),
+            managed_by_label: false,
+            version: "(devel)".to_owned(),
+            limits: BuildLimits::default(),
+        }
+    }
+}
+
+impl BuildOptions {
+    /// As `kustomize build` without flags.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets which files a kustomization may name.
+    #[must_use]
+    pub fn load_restriction(self, load_restriction: LoadRestriction) -> Self {
+        Self { load_restriction, ..self }
+    }
+
+    /// Sets the order of the resources where the kustomization has no `sortOptions`.
+    #[must_use]
+    pub fn reorder(self, reorder: Reorder) -> Self {
+        Self { reorder, ..self }
+    }
+
+    /// Adds the label `app.kubernetes.io/managed-by` to all resources.
+    #[must_use]
+    pub fn managed_by_label(self) -> Self {
+        Self { managed_by_label: true, ..self }
+    }
+
+    /// Sets what the build may ask of memory and time.
+    #[must_use]
+    pub fn limits(self, limits: BuildLimits) -> Self {
+        Self { limits, ..self }
+    }
+}
+
+/// Which files a kustomization may name; directories of bases are not restricted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LoadRestriction {
+    /// Those in and below its own directory, after symbolic links were followed.
+    #[default]
+    RootOnly,
+    /// All that the file source has.
+    None,
+}
+
+/// The order of the printed resources.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reorder {
+    /// By kind, so that what others depend on comes first.
+    #[default]
+    Legacy,
+    /// As they were added.
+    None,
+}
+
+/// What a build may ask of memory and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BuildLimits {
+    /// Of each YAML file.
+    pub yaml: Limits,
+    /// Files that are read, each as often as it is read.
+    pub files: usize,
+    /// Kustomizations that build on each other.
+    pub bases: usize,
+}
+
+impl BuildLimits {
+    /// A million files, 100 bases above each other.
+    pub fn new() -> Self {
+        Self { yaml: Limits::new(), files: 1_000_000, bases: 100 }
+    }
+
+    /// Sets the limits of each YAML file.
+    #[must_use]
+    pub fn yaml(self, yaml: Limits) -> Self {
+        Self { yaml, ..self }
+    }
+
+    /// Sets the number of files.
+    #[must_use]
+    pub fn files(self, files: usize) -> Self {
+        Self { files, ..self }
+    }
+
+    /// Sets how many kustomizations may build on each other.
+    #[must_use]
+    pub fn bases(self, bases: usize) -> Self {
+        Self { bases, ..self }
+    }
+}
+
+impl Default for BuildLimits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Something that works, but is better done otherwise. Prints as kustomize prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// A kustomization uses a deprecated field.
+    DeprecatedField {
+        /// The kustomization file.
+        kustomization: PathBuf,
+        /// The field.
+        field: &'static str,
+        /// The field to use instead.
+        instead: &'static str,
+    },
+    /// Variables are defined that nothing refers to.
+    UnusedVars {
+        /// Their names.
+        names: Vec<String>,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DeprecatedField { field, instead, .. } => {
+                let experimental = if *field == "vars" { "[EXPERIMENTAL] " } else { "" };
+                write!(
+                    f,
+                    "# Warning: '{field}' is deprecated. Please use '{instead}' instead. {experimental}Run 'kustomize \
+                     edit fix' to update your Kustomization automatically."
+                )
+            }
+            Self::UnusedVars { names } => write!(f, "well-defined vars that were never replaced: {}", names.join(",")),
+        }
+    }
+}
+
+/// A file that a build read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct ReadFile {
+    /// As the file source knows it.
+    pub path: PathBuf,
+    /// Its content, if the file source can name it without reading.
+    pub content: Option<ContentId>,
+}
+
+impl ReadFile {
+    pub(crate) fn new(path: PathBuf, content: Option<ContentId>) -> Self {
+        Self { path, content }
+    }
+}
