@@ -6,6 +6,9 @@
 
 use libyaml_safer::{EventData, Parser};
 
+use super::Style;
+use super::print_string::{Place, Printer};
+
 /// The text after a round trip; `None` if it does not read back.
 pub(crate) fn round_trip(text: &str) -> Option<String> {
     let ends_with_break = text.ends_with('\n');
@@ -25,38 +28,9 @@ pub(crate) fn round_trip(text: &str) -> Option<String> {
 }
 
 fn write(text: &str) -> String {
-    let mut out = String::from(">");
-    if text.starts_with([' ', '\n']) {
-        out.push('2');
-    }
-    match text.trim_end_matches('\n').len() {
-        0 => out.push('+'),
-        end if end == text.len() => out.push('-'),
-        end if end + 1 < text.len() => out.push('+'),
-        _ => {}
-    }
-    out.push('\n');
-    // yaml.v3 looks here at the start of the text instead of at the place it is at.
-    let starts_blank =
-        text.trim_start_matches('\n').starts_with([' ', '\t']) || text.trim_start_matches('\n').is_empty();
-    let (mut breaks, mut line_is_indented) = (true, true);
-    for character in text.chars() {
-        if character == '\n' {
-            if !breaks && !line_is_indented && !starts_blank {
-                out.push('\n');
-            }
-            out.push('\n');
-            breaks = true;
-            continue;
-        }
-        if breaks {
-            out.push_str("  ");
-            line_is_indented = matches!(character, ' ' | '\t');
-        }
-        out.push(character);
-        breaks = false;
-    }
-    out
+    let mut out = Vec::new();
+    Printer::unfolded(&mut out).styled(text, Style::Folded, Place::Value, false);
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod corpus_tests;
 mod decode;
 pub(crate) mod document;
 mod emit;
+mod emit_v3;
 mod error;
 mod folded;
 mod from_serde;
@@ -26,6 +27,8 @@ use std::sync::Arc;
 pub(crate) use decode::decode;
 pub(crate) use document::{Document, Kind, NodeId, Scalar, SourceText, Style, Tag};
 pub(crate) use emit::emit;
+#[allow(unused_imports, reason = "replacements in structured data print through it")]
+pub(crate) use emit_v3::emit_v3;
 pub use error::{EmitError, ParseError, Position};
 pub(crate) use from_serde::{Numbers, node as from_serde};
 pub use limits::Limits;

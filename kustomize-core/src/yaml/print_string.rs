@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::resolve;
+use super::{Style, resolve};
 
+/// Where go-yaml v2 begins to fold.
 const BEST_WIDTH: usize = 80;
 
 /// What becomes of a text that is printed as JSON and read back by go-yaml v2:
@@ -42,6 +43,8 @@ fn fold_next_lines(text: &str) -> String {
 /// The state of go-yaml's emitter that decides about spaces and line breaks.
 pub(crate) struct Printer<'o> {
     out: &'o mut Vec<u8>,
+    /// Text is folded at the first space after this column.
+    best_width: usize,
     line_start: usize,
     /// Where the lines of the open collection begin; `None` outside of the root.
     pub(crate) indent: Option<usize>,
@@ -54,7 +57,12 @@ pub(crate) struct Printer<'o> {
 impl<'o> Printer<'o> {
     pub(crate) fn new(out: &'o mut Vec<u8>) -> Self {
         let line_start = out.len();
-        Self { out, line_start, indent: None, whitespace: true, indention: true }
+        Self { out, best_width: BEST_WIDTH, line_start, indent: None, whitespace: true, indention: true }
+    }
+
+    /// Never folds, which is how kyaml sets up yaml.v3.
+    pub(crate) fn unfolded(out: &'o mut Vec<u8>) -> Self {
+        Self { best_width: usize::MAX, ..Self::new(out) }
     }
 
     pub(crate) fn indent_for_collection(&mut self, indentless: bool) {
@@ -95,6 +103,10 @@ impl<'o> Printer<'o> {
         self.out[self.line_start..].iter().filter(|byte| **byte & 0xC0 != 0x80).count()
     }
 
+    fn is_wide(&self) -> bool {
+        self.best_width != usize::MAX && self.column() > self.best_width
+    }
+
     fn space(&mut self) {
         if !self.whitespace {
             self.out.push(b' ');
@@ -106,6 +118,44 @@ impl<'o> Printer<'o> {
         self.space();
         self.out.push(b'-');
         self.whitespace = false;
+    }
+
+    /// The `?` before a key that is long or has line breaks.
+    pub(crate) fn question_mark(&mut self) {
+        self.space();
+        self.out.push(b'?');
+        self.whitespace = false;
+    }
+
+    pub(crate) fn colon(&mut self) {
+        self.out.push(b':');
+        self.whitespace = false;
+        self.indention = false;
+    }
+
+    /// The colon on a line of its own; what follows may begin on that line too.
+    pub(crate) fn colon_after_long_key(&mut self) {
+        self.out.push(b':');
+        self.whitespace = false;
+    }
+
+    pub(crate) fn comma(&mut self) {
+        self.out.push(b',');
+        self.whitespace = false;
+        self.indention = false;
+    }
+
+    pub(crate) fn open_flow(&mut self, bracket: char) {
+        self.space();
+        self.push(bracket);
+        self.whitespace = true;
+        self.indention = false;
+    }
+
+    pub(crate) fn close_flow(&mut self, bracket: char) {
+        self.push(bracket);
+        self.whitespace = false;
+        self.indention = false;
     }
 
     /// Text that is written as it is.
@@ -120,33 +170,34 @@ impl<'o> Printer<'o> {
     pub(crate) fn key(&mut self, text: &str) {
         let analysis = Analysis::of(text);
         if !analysis.line_breaks && text.len() <= 128 {
-            self.scalar(text, &analysis, Context::SimpleKey);
-            self.out.push(b':');
-            self.whitespace = false;
-            self.indention = false;
-            return;
+            self.scalar(text, analysis.style_v2(text, Place::SimpleKey), Place::SimpleKey);
+            return self.colon();
         }
-        self.space();
-        self.out.push(b'?');
-        self.whitespace = false;
-        self.scalar(text, &analysis, Context::Value);
+        self.question_mark();
+        self.scalar(text, analysis.style_v2(text, Place::Value), Place::Value);
         self.start_line();
-        self.out.push(b':');
-        self.whitespace = false;
+        self.colon_after_long_key();
     }
 
-    /// A string as a value.
+    /// A string as a value, in the style that go-yaml v2 chooses.
     pub(crate) fn string(&mut self, text: &str) {
-        self.scalar(text, &Analysis::of(text), Context::Value);
+        self.scalar(text, Analysis::of(text).style_v2(text, Place::Value), Place::Value);
     }
 
-    fn scalar(&mut self, text: &str, analysis: &Analysis, context: Context) {
-        let allow_breaks = context == Context::Value;
-        match analysis.style(text, context) {
+    /// Text in the given style, or in the one that yaml.v3 takes where that can't hold it.
+    pub(crate) fn styled(&mut self, text: &str, style: Style, place: Place, in_flow: bool) {
+        let style = Analysis::of(text).style_v3(text, style, place, in_flow);
+        self.scalar(text, style, place);
+    }
+
+    fn scalar(&mut self, text: &str, style: Style, place: Place) {
+        let allow_breaks = place == Place::Value;
+        match style {
             Style::Plain => self.plain(text, allow_breaks),
             Style::SingleQuoted => self.single_quoted(text, allow_breaks),
             Style::DoubleQuoted => self.double_quoted(text, allow_breaks),
             Style::Literal => self.literal(text),
+            Style::Folded => self.folded(text),
         }
     }
 
@@ -156,11 +207,16 @@ impl<'o> Printer<'o> {
     }
 
     fn plain(&mut self, text: &str, allow_breaks: bool) {
+        if text.is_empty() {
+            // Only yaml.v3 comes here: a null that was left out stays so.
+            self.indention = false;
+            return;
+        }
         self.space();
         let mut words = Words::new(text);
         while let Some((word, can_fold)) = words.next() {
             self.out.extend_from_slice(word.as_bytes());
-            if can_fold && allow_breaks && self.column() > BEST_WIDTH {
+            if can_fold && allow_breaks && self.is_wide() {
                 self.indention = false;
                 self.write_indent(self.scalar_indent());
             } else if can_fold {
@@ -182,7 +238,7 @@ impl<'o> Printer<'o> {
             match character {
                 ' ' => {
                     let can_fold = allow_breaks && !spaces && at > 0 && next.is_some_and(|next| next != ' ');
-                    if can_fold && self.column() > BEST_WIDTH {
+                    if can_fold && self.is_wide() {
                         self.write_indent(self.scalar_indent());
                     } else {
                         self.out.push(b' ');
@@ -229,7 +285,7 @@ impl<'o> Printer<'o> {
                 self.escape(character);
                 spaces = false;
             } else if character == ' ' {
-                if allow_breaks && !spaces && at > 0 && next.is_some() && self.column() > BEST_WIDTH {
+                if allow_breaks && !spaces && at > 0 && next.is_some() && self.is_wide() {
                     self.write_indent(self.scalar_indent());
                     if next == Some(' ') {
                         self.out.push(b'\\');
@@ -275,9 +331,10 @@ impl<'o> Printer<'o> {
         self.push(short);
     }
 
-    fn literal(&mut self, text: &str) {
+    /// `|` or `>` with what it must say of indentation and of the breaks at the end.
+    fn block_header(&mut self, indicator: u8, text: &str) {
         self.space();
-        self.out.push(b'|');
+        self.out.push(indicator);
         if text.starts_with(|first| first == ' ' || is_break(first)) {
             self.out.push(b'2');
         }
@@ -288,6 +345,10 @@ impl<'o> Printer<'o> {
             _ => self.out.push(b'+'),
         }
         self.line_break();
+    }
+
+    fn literal(&mut self, text: &str) {
+        self.block_header(b'|', text);
         let indent = self.scalar_indent();
         self.indention = true;
         let mut breaks = true;
@@ -307,6 +368,36 @@ impl<'o> Printer<'o> {
             breaks = false;
         }
         self.whitespace = true;
+    }
+
+    /// Before a run of breaks that does not follow an indented line goes one
+    /// more, which reading takes away again. Not always: yaml.v3 looks at the
+    /// start of the text where it means the end of the run, so breaks are added
+    /// before an indented line and at the end (see [`folded`](super::folded)).
+    fn folded(&mut self, text: &str) {
+        self.block_header(b'>', text);
+        let indent = self.scalar_indent();
+        let start = text.trim_start_matches(is_break);
+        let starts_blank = start.is_empty() || start.starts_with([' ', '\t']);
+        let (mut breaks, mut line_is_indented) = (true, true);
+        for character in text.chars() {
+            if is_break(character) {
+                if !breaks && !line_is_indented && !starts_blank && character == '\n' {
+                    self.line_break();
+                }
+                self.write_break(character);
+                breaks = true;
+                continue;
+            }
+            if breaks {
+                (self.whitespace, self.indention) = (true, true);
+                self.write_indent(indent);
+                line_is_indented = matches!(character, ' ' | '\t');
+            }
+            self.push(character);
+            breaks = false;
+        }
+        (self.whitespace, self.indention) = (true, breaks);
     }
 
     fn write_break(&mut self, character: char) {
@@ -342,32 +433,30 @@ impl<'a> Words<'a> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Context {
+/// Where a scalar stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A key on one line with its colon.
     SimpleKey,
     Value,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Style {
-    Plain,
-    SingleQuoted,
-    DoubleQuoted,
-    Literal,
 }
 
 /// Which styles can hold a text, as go-yaml's `yaml_emitter_analyze_scalar` finds out.
 struct Analysis {
     line_breaks: bool,
-    plain_allowed: bool,
+    tabs: bool,
+    flow_plain_allowed: bool,
+    block_plain_allowed: bool,
     single_quoted_allowed: bool,
+    /// Version 2 allows no tabs in blocks besides.
     block_allowed: bool,
 }
 
 impl Analysis {
     fn of(text: &str) -> Self {
         let mut indicators = text.starts_with("---") || text.starts_with("...");
-        let (mut line_breaks, mut special) = (false, false);
+        let mut flow_indicators = indicators;
+        let (mut line_breaks, mut special, mut tabs) = (false, false, false);
         let (mut space_break, mut break_space) = (false, false);
         let mut previous = None;
         let mut characters = text.chars().peekable();
@@ -377,7 +466,9 @@ impl Analysis {
                 None => is_indicator_at_start(character, blank_follows),
                 Some(previous) => character == ':' && blank_follows || character == '#' && is_blank_or_break(previous),
             };
-            special |= !is_printable(character);
+            flow_indicators |= matches!(character, ',' | '?' | '[' | ']' | '{' | '}' | ':');
+            tabs |= character == '\t';
+            special |= character != '\t' && !is_printable(character);
             line_breaks |= is_break(character);
             space_break |= is_break(character) && previous == Some(' ');
             break_space |= character == ' ' && previous.is_some_and(is_break);
@@ -385,23 +476,45 @@ impl Analysis {
         }
         let is_space_or_break = |character: char| character == ' ' || is_break(character);
         let edges = text.starts_with(is_space_or_break) || text.ends_with(is_space_or_break);
+        let plain_allowed = !(edges || line_breaks || break_space || space_break || special || tabs);
         Self {
             line_breaks,
-            plain_allowed: !(indicators || edges || line_breaks || break_space || space_break || special),
-            single_quoted_allowed: !(break_space || space_break || special),
+            tabs,
+            flow_plain_allowed: plain_allowed && !indicators && !flow_indicators && !text.is_empty(),
+            block_plain_allowed: plain_allowed && !indicators,
+            single_quoted_allowed: !(break_space || space_break || special || tabs),
             block_allowed: !(text.is_empty() || text.ends_with(' ') || space_break || special),
         }
     }
 
-    fn style(&self, text: &str, context: Context) -> Style {
+    /// The style of a string that version 2 is free to choose.
+    fn style_v2(&self, text: &str, place: Place) -> Style {
         if text.contains('\n') {
-            let literal = self.block_allowed && context == Context::Value;
+            let literal = self.block_allowed && !self.tabs && place == Place::Value;
             return if literal { Style::Literal } else { Style::DoubleQuoted };
         }
-        if resolve::is_special_v2(text) || self.line_breaks && context == Context::SimpleKey {
+        if resolve::is_special_v2(text) || self.line_breaks && place == Place::SimpleKey {
             return Style::DoubleQuoted;
         }
-        match (self.plain_allowed, self.single_quoted_allowed) {
+        self.plain_or_quoted(self.block_plain_allowed)
+    }
+
+    /// The style that version 3 takes when asked for `style`.
+    fn style_v3(&self, text: &str, style: Style, place: Place, in_flow: bool) -> Style {
+        let is_key = place == Place::SimpleKey;
+        match style {
+            _ if is_key && self.line_breaks => Style::DoubleQuoted,
+            Style::Plain if text.is_empty() && (is_key || in_flow) => Style::SingleQuoted,
+            Style::Plain if in_flow => self.plain_or_quoted(self.flow_plain_allowed),
+            Style::Plain => self.plain_or_quoted(self.block_plain_allowed),
+            Style::SingleQuoted => self.plain_or_quoted(false),
+            Style::Literal | Style::Folded if !self.block_allowed || in_flow || is_key => Style::DoubleQuoted,
+            style => style,
+        }
+    }
+
+    fn plain_or_quoted(&self, plain_allowed: bool) -> Style {
+        match (plain_allowed, self.single_quoted_allowed) {
             (true, _) => Style::Plain,
             (false, true) => Style::SingleQuoted,
             (false, false) => Style::DoubleQuoted,
@@ -411,20 +524,14 @@ impl Analysis {
 
 /// Whether yaml.v3 can write a text as a literal or folded block.
 pub(crate) fn is_block_allowed(text: &str) -> bool {
-    let special = text.chars().any(|character| character != '\t' && !is_printable(character));
-    let space_break = text.contains(" \n") || text.contains(" \u{2028}") || text.contains(" \u{2029}");
-    !(text.is_empty() || text.ends_with(' ') || special || space_break)
+    Analysis::of(text).block_allowed
 }
 
 /// The style in which yaml.v3 writes a string without line breaks that would
 /// resolve to a string if it were plain.
-pub(crate) fn quotes_v3(text: &str) -> super::Style {
+pub(crate) fn quotes_v3(text: &str) -> Style {
     let analysis = Analysis::of(text);
-    match (analysis.plain_allowed, analysis.single_quoted_allowed) {
-        (true, _) => super::Style::Plain,
-        (false, true) => super::Style::SingleQuoted,
-        (false, false) => super::Style::DoubleQuoted,
-    }
+    analysis.plain_or_quoted(analysis.block_plain_allowed)
 }
 
 fn is_indicator_at_start(character: char, blank_follows: bool) -> bool {

@@ -44,6 +44,11 @@ pub(crate) fn tag(text: &str) -> Tag {
     if text == "<<" { Tag::Merge } else { plain(Dialect::V3, text).tag() }
 }
 
+/// The same where `<<` means nothing: go-yaml knows merge keys by their place.
+pub(crate) fn tag_of_value(text: &str) -> Tag {
+    plain(Dialect::V3, text).tag()
+}
+
 /// Whether a plain scalar of this text is anything but a string in version 2,
 /// which is when kustomize quotes a string that it prints.
 pub(crate) fn is_special_v2(text: &str) -> bool {
