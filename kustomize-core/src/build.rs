@@ -2,7 +2,9 @@
 //! done once at the root.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::config::{ConfigError, TransformerConfig};
 use crate::error::BuildError;
 use crate::kustomization::Kustomization;
 use crate::kustomization::load::{Loaded, load};
@@ -13,7 +15,8 @@ use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
 use crate::source::FileSource;
-use crate::{generate, order};
+use crate::yaml::{self, Document};
+use crate::{generate, order, transformers};
 
 /// What a build gives.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +67,14 @@ pub fn build(files: &dyn FileSource, root: impl AsRef<Path>, options: &BuildOpti
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Layer {
     pub(crate) resources: ResourceSet,
+    pub(crate) config: Arc<TransformerConfig>,
+}
+
+impl Layer {
+    fn merge_config(&mut self, config: &Arc<TransformerConfig>) -> Result<(), ConfigError> {
+        self.config = self.config.merged(config)?;
+        Ok(())
+    }
 }
 
 /// One kustomization in the course of a build.
@@ -103,11 +114,12 @@ impl<'a> Target<'a> {
     fn accumulate(&self, layer: &mut Layer) -> Result<(), BuildError> {
         let kustomization = self.kustomization;
         self.add_resources(layer, "resources", &kustomization.resources)?;
+        self.add_config(layer)?;
         self.generate(layer)?;
         for entry in &kustomization.components {
             self.add_component(layer, entry).map_err(|error| self.in_entry("components", entry, error))?;
         }
-        Ok(())
+        transformers::run(self, &mut layer.resources, &layer.config)
     }
 
     /// What must wait until all overlays have had their say: they may still
@@ -153,6 +165,7 @@ impl<'a> Target<'a> {
         let mut base = Layer::default();
         self.below(entry, dir, "Kustomization", |target| target.accumulate(&mut base))?;
         layer.resources.append(base.resources, &self.schema())?;
+        layer.merge_config(&base.config).map_err(|error| self.in_field("configurations", error))?;
         Ok(())
     }
 
@@ -202,6 +215,33 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
+    /// Adds the files of `configurations` and `crds` to the fields that transformers touch.
+    fn add_config(&self, layer: &mut Layer) -> Result<(), BuildError> {
+        let in_config = |error| self.in_field("configurations", error);
+        let mut own = TransformerConfig::builtin();
+        for entry in &self.kustomization.configurations {
+            let (_, doc) = self.read_v2(entry).map_err(|error| self.in_entry("configurations", entry, error))?;
+            let config = TransformerConfig::from_file(&doc, doc.root()).map_err(in_config)?;
+            own = own.merged(&Arc::new(config)).map_err(in_config)?;
+        }
+        layer.merge_config(&own).map_err(in_config)?;
+        for entry in &self.kustomization.crds {
+            let in_crds = |error| self.in_field("crds", error);
+            let (_, doc) = self.read_v2(entry).map_err(|error| self.in_entry("crds", entry, error))?;
+            let config = TransformerConfig::from_crds(&doc, doc.root()).map_err(in_crds)?;
+            layer.merge_config(&Arc::new(config)).map_err(in_crds)?;
+        }
+        Ok(())
+    }
+
+    fn read_v2(&self, path: &str) -> Result<(PathBuf, Document), BuildError> {
+        let (file, source) = self.loader.read_text(path)?;
+        match yaml::parse_v2(source, &self.loader.session.options.limits.yaml) {
+            Ok(doc) => Ok((file, doc)),
+            Err(source) => Err(BuildError::Yaml { path: file, source }),
+        }
+    }
+
     /// Runs the generators: ConfigMaps, Secrets, charts, and the others.
     fn generate(&self, layer: &mut Layer) -> Result<(), BuildError> {
         let kustomization = self.kustomization;
@@ -220,11 +260,21 @@ impl<'a> Target<'a> {
     }
 
     fn absorb(&self, layer: &mut Layer, kind: &str, mut generated: Vec<Resource>) -> Result<(), BuildError> {
-        if let Some(place) = &self.place {
-            let note = place.builtin(self.file_name, kind);
+        if let Some(note) = self.builtin_note(kind) {
             generated.iter_mut().for_each(|resource| metadata::set_origin(resource, &note));
         }
         layer.resources.absorb(generated, &self.schema())
+    }
+
+    /// What resources are to remember of a built-in generator or transformer.
+    pub(crate) fn builtin_note(&self, kind: &str) -> Option<Note> {
+        self.place.as_ref().map(|place| place.builtin(self.file_name, kind))
+    }
+
+    /// The entries of a list together, or one by one if resources are to
+    /// remember which of them they were changed by.
+    pub(crate) fn batches<'b, T>(&self, entries: &'b [T]) -> std::slice::Chunks<'b, T> {
+        entries.chunks(if self.place.is_some() { 1 } else { entries.len().max(1) })
     }
 
     fn sort(&self, resources: &mut ResourceSet) -> Result<(), BuildError> {

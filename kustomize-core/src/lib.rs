@@ -21,6 +21,7 @@ mod resource_set;
 mod schema;
 mod source;
 mod transform;
+mod transformers;
 mod yaml;
 
 pub use build::{Build, build};

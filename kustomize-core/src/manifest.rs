@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::BuildError;
 use crate::resource::{Origin, Resource};
-use crate::yaml::{self, Document, Limits, NodeId, SourceText};
+use crate::yaml::{self, Document, Limits, NodeId, SourceText, json};
 
 /// The resources in a file.
 pub(crate) fn read(bytes: &[u8], path: &Path, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
@@ -98,10 +98,8 @@ impl Manifests<'_> {
     }
 
     fn item(&self, list: &Document, item: NodeId) -> Result<Vec<Document>, BuildError> {
-        let mut text = Vec::new();
         let at = |source| BuildError::Unprintable { path: self.path.to_owned(), source };
-        yaml::emit(list, item, &mut text).map_err(at)?;
-        let text = String::from_utf8_lossy(&text).into_owned();
+        let text = json::write_go(list, item, true).map_err(at)?;
         self.documents(Arc::new(SourceText { text }))
     }
 }

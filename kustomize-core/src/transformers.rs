@@ -1,0 +1,147 @@
+//! The transformers of a kustomization: which field makes which, and in what order they run.
+
+use std::sync::Arc;
+
+use crate::build::Target;
+use crate::config::TransformerConfig;
+use crate::error::BuildError;
+use crate::generate::BoxError;
+use crate::kustomization::Kustomization;
+use crate::metadata::{self, Note};
+use crate::resource_set::ResourceSet;
+use crate::schema::Schema;
+use crate::transform::{
+    AnnotationsTransformer, ImageTagTransformer, LabelTransformer, NamespaceTransformer, PrefixTransformer,
+    ReplicaCountTransformer, SuffixTransformer, TransformError,
+};
+
+/// A transformer with its configuration.
+#[derive(Debug)]
+pub(crate) enum Transformer {
+    Namespace(NamespaceTransformer),
+    Prefix(PrefixTransformer),
+    Suffix(SuffixTransformer),
+    Labels(LabelTransformer),
+    Annotations(AnnotationsTransformer),
+    Replicas(ReplicaCountTransformer),
+    Images(ImageTagTransformer),
+}
+
+impl Transformer {
+    pub(crate) fn apply(&self, resources: &mut ResourceSet, schema: &Schema) -> Result<(), BoxError> {
+        match self {
+            Self::Namespace(transformer) => transformer.apply(resources, schema)?,
+            Self::Prefix(transformer) => transformer.apply(resources, schema)?,
+            Self::Suffix(transformer) => transformer.apply(resources, schema)?,
+            Self::Labels(transformer) => transformer.apply(resources)?,
+            Self::Annotations(transformer) => transformer.apply(resources)?,
+            Self::Replicas(transformer) => transformer.apply(resources)?,
+            Self::Images(transformer) => transformer.apply(resources)?,
+        }
+        Ok(())
+    }
+}
+
+/// A transformer in its place in a kustomization.
+pub(crate) struct Step {
+    /// The field that it comes from.
+    field: &'static str,
+    transformer: Transformer,
+    /// What the resources it runs over are to remember.
+    note: Option<Note>,
+}
+
+impl Step {
+    fn run(&self, target: &Target<'_>, resources: &mut ResourceSet) -> Result<(), BuildError> {
+        let applied = self.transformer.apply(resources, &target.schema());
+        applied.map_err(|error| target.in_field(self.field, error))?;
+        if let Some(note) = &self.note {
+            resources.iter_mut().for_each(|resource| metadata::add_transformation(resource, note));
+        }
+        Ok(())
+    }
+}
+
+type Configure = fn(&Target<'_>, &Kustomization, &TransformerConfig) -> Result<Vec<Transformer>, BoxError>;
+
+/// The fields that transform, the name of their transformer, and how it is
+/// configured. The order is part of the format: moving a line changes what users get.
+const STEPS: &[(&str, &str, Configure)] = &[
+    ("namespace", "NamespaceTransformer", namespace),
+    ("namePrefix", "PrefixTransformer", prefix),
+    ("nameSuffix", "SuffixTransformer", suffix),
+    ("labels", "LabelTransformer", labels),
+    ("commonAnnotations", "AnnotationsTransformer", annotations),
+    ("replicas", "ReplicaCountTransformer", replicas),
+    ("images", "ImageTagTransformer", images),
+];
+
+/// Runs everything that transforms in the kustomization over `resources`. All
+/// is configured before the first runs, as in kustomize.
+pub(crate) fn run(
+    target: &Target<'_>,
+    resources: &mut ResourceSet,
+    config: &TransformerConfig,
+) -> Result<(), BuildError> {
+    let mut steps = Vec::new();
+    for (field, kind, configure) in STEPS {
+        let made = configure(target, target.kustomization, config).map_err(|error| target.in_field(field, error))?;
+        let note = target.builtin_note(kind);
+        steps.extend(made.into_iter().map(|transformer| Step { field, transformer, note: note.clone() }));
+    }
+    steps.iter().try_for_each(|step| step.run(target, resources))
+}
+
+fn namespace(_: &Target<'_>, from: &Kustomization, config: &TransformerConfig) -> Result<Vec<Transformer>, BoxError> {
+    if from.namespace.is_empty() {
+        return Ok(Vec::new());
+    }
+    let specs = Arc::clone(&config.namespace);
+    Ok(vec![Transformer::Namespace(NamespaceTransformer::new(from.namespace.clone(), specs))])
+}
+
+fn prefix(_: &Target<'_>, from: &Kustomization, config: &TransformerConfig) -> Result<Vec<Transformer>, BoxError> {
+    let (prefix, specs) = (from.name_prefix.clone(), Arc::clone(&config.name_prefix));
+    let made = (!prefix.is_empty()).then_some(Transformer::Prefix(PrefixTransformer { prefix, specs }));
+    Ok(made.into_iter().collect())
+}
+
+fn suffix(_: &Target<'_>, from: &Kustomization, config: &TransformerConfig) -> Result<Vec<Transformer>, BoxError> {
+    let (suffix, specs) = (from.name_suffix.clone(), Arc::clone(&config.name_suffix));
+    let made = (!suffix.is_empty()).then_some(Transformer::Suffix(SuffixTransformer { suffix, specs }));
+    Ok(made.into_iter().collect())
+}
+
+fn labels(_: &Target<'_>, from: &Kustomization, config: &TransformerConfig) -> Result<Vec<Transformer>, BoxError> {
+    if from.labels.is_empty() && from.common_labels.is_empty() {
+        return Ok(Vec::new());
+    }
+    let entries = from.labels.iter().map(|label| LabelTransformer::of_entry(label, config));
+    // kustomize runs the last one even if there are no common labels.
+    let common = std::iter::once(Ok(LabelTransformer::common(&from.common_labels, config)));
+    let made: Result<Vec<LabelTransformer>, TransformError> = entries.chain(common).collect();
+    Ok(made?.into_iter().map(Transformer::Labels).collect())
+}
+
+fn annotations(_: &Target<'_>, from: &Kustomization, config: &TransformerConfig) -> Result<Vec<Transformer>, BoxError> {
+    if from.common_annotations.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Transformer::Annotations(AnnotationsTransformer::common(&from.common_annotations, config))])
+}
+
+fn replicas(
+    target: &Target<'_>,
+    from: &Kustomization,
+    config: &TransformerConfig,
+) -> Result<Vec<Transformer>, BoxError> {
+    let transformer =
+        |replicas: &[_]| ReplicaCountTransformer { replicas: replicas.to_vec(), specs: Arc::clone(&config.replicas) };
+    Ok(target.batches(&from.replicas).map(|replicas| Transformer::Replicas(transformer(replicas))).collect())
+}
+
+fn images(target: &Target<'_>, from: &Kustomization, config: &TransformerConfig) -> Result<Vec<Transformer>, BoxError> {
+    let specs = || Arc::clone(&config.images);
+    let made = target.batches(&from.images).map(|images| ImageTagTransformer::new(images, specs()));
+    Ok(made.map(|made| made.map(Transformer::Images)).collect::<Result<_, _>>()?)
+}
