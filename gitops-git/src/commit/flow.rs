@@ -1,0 +1,293 @@
+use std::error::Error;
+
+use crate::commit::edit::TreeEdit;
+use crate::commit::error::PushError;
+use crate::commit::object::{self, Edit};
+use crate::commit::options::{CommitOptions, PushMode};
+use crate::commit::push::{self, Sent, is_protection};
+use crate::commit::race::{Again, Race};
+use crate::id::ObjectId;
+use crate::mirror::generation::Generation;
+use crate::mirror::{Failure, Mirror, MirrorError, publish};
+use crate::remote_error::RemoteError;
+use crate::revision::{ResolveError, Revision};
+use crate::tree::TreeReader;
+
+/// What became of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PushOutcome {
+    /// The branch is at the new commit.
+    #[non_exhaustive]
+    Pushed {
+        /// The new commit.
+        commit: ObjectId,
+        /// How many attempts it took; more than one if others pushed at the same time.
+        attempts: u32,
+    },
+    /// The edit changed nothing, so there is no commit.
+    #[non_exhaustive]
+    Unchanged {
+        /// The tip of the branch; `None` if it is new.
+        commit: Option<ObjectId>,
+    },
+}
+
+impl PushOutcome {
+    /// The commit at which the branch is now.
+    pub fn commit(&self) -> Option<ObjectId> {
+        match self {
+            Self::Pushed { commit, .. } => Some(*commit),
+            Self::Unchanged { commit } => *commit,
+        }
+    }
+}
+
+/// Why an attempt did not succeed.
+enum Setback {
+    /// Trying again will not help.
+    Final(PushError),
+    Again(Again),
+}
+
+impl From<PushError> for Setback {
+    fn from(error: PushError) -> Self {
+        Self::Final(error)
+    }
+}
+
+/// What an attempt builds on.
+struct Base {
+    generation: Generation,
+    tip: Option<ObjectId>,
+    /// Where the branch has to be when we push; `None`: nowhere.
+    expected: Option<ObjectId>,
+}
+
+impl Mirror {
+    /// Commits what `edit` does to the tip of `branch`, and pushes it.
+    ///
+    /// Nothing is merged: when someone else pushes first, `edit` is run again on
+    /// the new tip. So it should say what the files have to be, rather than
+    /// repeat what was decided before, and it may be called several times. It
+    /// runs while this process has the mirror to itself.
+    ///
+    /// If a connection breaks after the commit was sent, the branch is looked at
+    /// before anything is sent again.
+    ///
+    /// ```no_run
+    /// # use gitops_git::{CommitOptions, Mirror, MirrorOptions, Remote};
+    /// # let remote = Remote::new("https://github.com/o/r.git".parse()?);
+    /// # let mirror = Mirror::open("/var/cache/app/mirror", remote, MirrorOptions::new())?;
+    /// let options = CommitOptions::new("release 1.4.2", "CI <ci@example.com>".parse()?);
+    /// let outcome = mirror.commit_and_push("main", &options, |tree| {
+    ///     tree.write("VERSION".as_ref(), "1.4.2\n")
+    /// })?;
+    /// println!("main is at {:?}", outcome.commit());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the branch is not as [`CommitOptions::mode`] wants it, `edit` fails,
+    /// the server refuses the commit, or time and attempts are used up. That
+    /// `edit` changes nothing is not an error.
+    pub fn commit_and_push<E>(
+        &self,
+        branch: &str,
+        options: &CommitOptions,
+        mut edit: impl FnMut(&mut TreeEdit) -> Result<(), E>,
+    ) -> Result<PushOutcome, PushError>
+    where
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        check_branch(branch)?;
+        let mut edit = |tree: &mut TreeEdit| edit(tree).map_err(Into::into);
+        let mut race = Race::start();
+        loop {
+            match self.attempt(branch, options, &mut edit, &mut race) {
+                Ok(outcome) => return Ok(outcome),
+                Err(Setback::Final(error)) => return Err(error),
+                Err(Setback::Again(again)) => {
+                    race.pause(branch, options, &self.remote.cancel, again)?;
+                }
+            }
+        }
+    }
+
+    fn attempt(
+        &self,
+        branch: &str,
+        options: &CommitOptions,
+        edit: &mut Edit<'_>,
+        race: &mut Race,
+    ) -> Result<PushOutcome, Setback> {
+        let mirror = |source| PushError::Mirror { branch: branch.to_owned(), source };
+        let _lock = self.lock().map_err(mirror)?;
+        let base = self.base(branch, &options.mode, race)?;
+        if let Some(commit) = base.tip.filter(|tip| race.unanswered.contains(tip)) {
+            return Ok(PushOutcome::Pushed { commit, attempts: race.attempts() });
+        }
+        let open = || base.generation.repository();
+        let failed = |source| mirror(MirrorError::library(base.generation.path(), source));
+        let repository = open().map_err(failed)?;
+        let tree = self.tree_of(&base, open().map_err(failed)?).map_err(failed)?;
+        let commit = object::commit(&repository, tree, base.tip, branch, options, edit)?;
+        let Some(commit) = commit else {
+            return Ok(PushOutcome::Unchanged { commit: base.tip });
+        };
+        let sent = push::push(&self.remote, &repository, branch, base.expected, commit, options)
+            .map_err(|source| self.push_error(branch, source))?;
+        self.judge(branch, options, race, commit, sent)?;
+        publish(&repository, commit).map_err(failed)?;
+        Ok(PushOutcome::Pushed { commit, attempts: race.attempts() })
+    }
+
+    /// Fetches what the commit is to be made on.
+    fn base(&self, branch: &str, mode: &PushMode, race: &Race) -> Result<Base, Setback> {
+        match mode {
+            PushMode::Create { from } => self.base_of_new(branch, from, race),
+            PushMode::FastForward | PushMode::Lease(_) => {
+                let revision = Revision::branch(branch);
+                let (generation, commit) = self
+                    .fetch_locked(&revision)
+                    .map_err(|failure| self.fetch_setback(branch, mode, &revision, failure))?;
+                let tip = Some(commit.id);
+                match mode {
+                    PushMode::Lease(lease)
+                        if commit.id != *lease && !race.unanswered.contains(&commit.id) =>
+                    {
+                        Err(moved(branch, *lease, tip).into())
+                    }
+                    _ => Ok(Base { generation, tip, expected: tip }),
+                }
+            }
+        }
+    }
+
+    fn base_of_new(&self, branch: &str, from: &Revision, race: &Race) -> Result<Base, Setback> {
+        if !race.unanswered.is_empty()
+            && let Ok((generation, commit)) = self.fetch_locked(&Revision::branch(branch))
+        {
+            return match race.unanswered.contains(&commit.id) {
+                true => Ok(Base { generation, tip: Some(commit.id), expected: None }),
+                false => Err(PushError::Exists { branch: branch.to_owned() }.into()),
+            };
+        }
+        let mode = PushMode::Create { from: from.clone() };
+        match self.fetch_locked(from) {
+            Ok((generation, commit)) => {
+                Ok(Base { generation, tip: Some(commit.id), expected: None })
+            }
+            Err(Failure::Resolve(ResolveError::Empty)) => {
+                let mirror = |source| PushError::Mirror { branch: branch.to_owned(), source };
+                let generation = self.any_generation().map_err(mirror)?;
+                Ok(Base { generation, tip: None, expected: None })
+            }
+            Err(failure) => Err(self.fetch_setback(branch, &mode, from, failure)),
+        }
+    }
+
+    fn any_generation(&self) -> Result<Generation, MirrorError> {
+        if let Some(current) = Generation::current(&self.root)? {
+            return Ok(current);
+        }
+        let fresh = Generation::create(&self.root)?;
+        fresh.publish(&self.root)?;
+        Ok(fresh)
+    }
+
+    fn fetch_setback(
+        &self,
+        branch: &str,
+        mode: &PushMode,
+        revision: &Revision,
+        failure: Failure,
+    ) -> Setback {
+        let url = &self.remote.url;
+        match (&failure, mode) {
+            (Failure::Resolve(_), PushMode::Lease(expected)) => {
+                moved(branch, *expected, None).into()
+            }
+            (Failure::Resolve(_), PushMode::FastForward) => {
+                PushError::NoBranch { branch: branch.to_owned(), url: url.clone() }.into()
+            }
+            (Failure::Remote(error), _) if error.is_transient() => {
+                let not_before = error.retry_after();
+                let source = failure.into_fetch_error(revision, url);
+                let otherwise = Some(PushError::Fetch { branch: branch.to_owned(), source });
+                Setback::Again(Again { otherwise, server: String::new(), not_before })
+            }
+            _ => {
+                let source = failure.into_fetch_error(revision, url);
+                PushError::Fetch { branch: branch.to_owned(), source }.into()
+            }
+        }
+    }
+
+    fn tree_of(
+        &self,
+        base: &Base,
+        repository: git2::Repository,
+    ) -> Result<TreeEdit, git2::Error> {
+        let root = match base.tip {
+            Some(tip) => repository.find_commit(tip.to_git())?.tree_id(),
+            None => repository.treebuilder(None)?.write()?,
+        };
+        let (root, limits) = (ObjectId::from_git(root), &self.options.limits);
+        Ok(TreeEdit::new(TreeReader::at(&base.generation, repository, base.tip, root, limits)))
+    }
+
+    /// What the fate of a commit means for the attempt.
+    fn judge(
+        &self,
+        branch: &str,
+        options: &CommitOptions,
+        race: &mut Race,
+        commit: ObjectId,
+        sent: Sent,
+    ) -> Result<(), Setback> {
+        let lost = |server| Setback::Again(Again { otherwise: None, server, not_before: None });
+        let name = branch.to_owned();
+        match (sent, &options.mode) {
+            (Sent::Landed, _) => Ok(()),
+            (Sent::Moved { found }, PushMode::Lease(expected)) => {
+                Err(moved(branch, *expected, found).into())
+            }
+            (Sent::Moved { .. }, PushMode::Create { .. }) => {
+                Err(PushError::Exists { branch: name }.into())
+            }
+            (Sent::Moved { .. }, _) => Err(lost(String::new())),
+            (Sent::TooLate { server }, _) => Err(lost(server)),
+            (Sent::Declined { reason, server }, _) if is_protection(&reason, &server) => {
+                Err(PushError::Protected { branch: name, reason, server }.into())
+            }
+            (Sent::Declined { reason, server }, _) => {
+                Err(PushError::Rejected { branch: name, reason, server }.into())
+            }
+            (Sent::Unknown(error), _) => {
+                race.unanswered.push(commit);
+                let not_before = error.retry_after();
+                let otherwise = Some(self.push_error(branch, error));
+                Err(Setback::Again(Again { otherwise, server: String::new(), not_before }))
+            }
+        }
+    }
+
+    fn push_error(&self, branch: &str, source: RemoteError) -> PushError {
+        PushError::Remote { branch: branch.to_owned(), url: self.remote.url.clone(), source }
+    }
+}
+
+fn moved(branch: &str, expected: ObjectId, found: Option<ObjectId>) -> PushError {
+    PushError::Moved { branch: branch.to_owned(), expected, found }
+}
+
+fn check_branch(branch: &str) -> Result<(), PushError> {
+    let full = format!("refs/heads/{branch}");
+    // git refuses to create a branch with a leading dash, since it reads as an option.
+    if branch.starts_with('-') || !git2::Reference::is_valid_name(&full) {
+        return Err(PushError::InvalidBranch { branch: branch.to_owned() });
+    }
+    Ok(())
+}

@@ -1,0 +1,215 @@
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::credentials::Credentials;
+use crate::remote::Remote;
+use crate::remote_error::{Phase, RemoteError};
+use crate::secret::{Secret, clean};
+use crate::transport::{Duplex, Service, Version, daemon, process, ssh};
+use crate::url::Scheme;
+
+/// One operation on one remote repository.
+pub(crate) struct Session {
+    pub(crate) remote: Remote,
+    pub(crate) credentials: Option<Credentials>,
+    started: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    failure: Option<RemoteError>,
+    failed: bool,
+    /// Where HTTP requests go, once a redirect was followed.
+    http_base: Option<String>,
+    /// What the server said through the progress channel.
+    words: String,
+}
+
+impl Session {
+    /// Asks for credentials and starts the clock.
+    pub(crate) fn start(remote: &Remote) -> Result<Arc<Self>, RemoteError> {
+        if remote.cancel.is_cancelled() {
+            return Err(RemoteError::Cancelled);
+        }
+        let credentials = match &remote.source {
+            Some(source) => source.credentials(&remote.url).map_err(|source| {
+                RemoteError::Credentials { host: remote.url.host().to_owned(), source }
+            })?,
+            None => None,
+        };
+        Ok(Arc::new(Self {
+            remote: remote.clone(),
+            credentials: credentials.or_else(|| embedded(remote)),
+            started: Instant::now(),
+            state: Mutex::default(),
+        }))
+    }
+
+    /// Opens a conversation over anything but HTTP, whose requests stand alone.
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        service: Service,
+        version: Version,
+    ) -> Result<Box<dyn Duplex>, RemoteError> {
+        Ok(match self.remote.url.scheme() {
+            Scheme::Git => Box::new(daemon::open(self, service, version)?),
+            Scheme::Ssh => Box::new(ssh::open(self, service, version)?),
+            Scheme::File => Box::new(process::open_local(self, service, version)?),
+            Scheme::Http | Scheme::Https => {
+                return Err(RemoteError::Protocol { reason: "HTTP has no stream".into() });
+            }
+        })
+    }
+
+    /// Whether each request stands alone, as over HTTP.
+    pub(crate) fn is_stateless(&self) -> bool {
+        matches!(self.remote.url.scheme(), Scheme::Http | Scheme::Https)
+    }
+
+    /// How much of the total deadline is left.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is left, or the operation was cancelled.
+    pub(crate) fn remaining(&self) -> Result<Duration, RemoteError> {
+        if self.remote.cancel.is_cancelled() {
+            return Err(RemoteError::Cancelled);
+        }
+        let total = self.remote.timeouts.total;
+        match total.checked_sub(self.started.elapsed()) {
+            Some(left) if !left.is_zero() => Ok(left),
+            _ => Err(RemoteError::Timeout { phase: Phase::Total, after: total }),
+        }
+    }
+
+    /// Remembers why the conversation ended; the first reason counts.
+    pub(crate) fn fail(&self, error: RemoteError) -> io::Error {
+        let mut state = self.state();
+        if !state.failed {
+            state.failed = true;
+            state.failure = Some(error);
+        }
+        // libgit2 gets this text. git2 aborts the process on one with a NUL,
+        // so a server's words must never be in it.
+        io::Error::other("the transport failed")
+    }
+
+    /// Whether a transport gave up.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.state().failed
+    }
+
+    /// Why the conversation ended, if a transport knows.
+    pub(crate) fn failure(&self) -> Option<RemoteError> {
+        self.state().failure.take()
+    }
+
+    /// What an error of libgit2 means here.
+    pub(crate) fn explain(&self, error: git2::Error) -> RemoteError {
+        let failure = self.failure();
+        match failure {
+            Some(failure) => failure,
+            None if self.remote.cancel.is_cancelled() => RemoteError::Cancelled,
+            None => match error.message().strip_prefix("remote error: ") {
+                Some(words) => refusal(self.clean(words)),
+                None if error.class() == git2::ErrorClass::Net => RemoteError::Interrupted {
+                    server: self.words(),
+                    source: Some(Box::new(error)),
+                },
+                None => RemoteError::library(error),
+            },
+        }
+    }
+
+    /// What a failure to read Git's protocol means here.
+    pub(crate) fn explain_io(&self, error: io::Error) -> RemoteError {
+        if let Some(failure) = self.failure() {
+            return failure;
+        }
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => refusal(self.clean(&error.to_string())),
+            io::ErrorKind::InvalidData => {
+                RemoteError::Protocol { reason: self.clean(&error.to_string()) }
+            }
+            _ => RemoteError::Interrupted { server: self.words(), source: Some(Box::new(error)) },
+        }
+    }
+
+    pub(crate) fn http_base(&self) -> Option<String> {
+        self.state().http_base.clone()
+    }
+
+    pub(crate) fn set_http_base(&self, base: String) {
+        self.state().http_base = Some(base);
+    }
+
+    /// Keeps what the server says beside the protocol, for error messages.
+    pub(crate) fn hear(&self, bytes: &[u8]) {
+        let mut state = self.state();
+        // Counting objects can fill any memory; a refusal is short.
+        if state.words.len() < 16_384 {
+            state.words.push_str(&String::from_utf8_lossy(bytes));
+        }
+    }
+
+    pub(crate) fn words(&self) -> String {
+        let words = self.state().words.clone();
+        self.clean(&words)
+    }
+
+    pub(crate) fn clean(&self, text: &str) -> String {
+        let secrets: Vec<Secret> =
+            self.credentials.iter().flat_map(Credentials::secrets).collect();
+        clean(text, &secrets)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is one assignment, so a panic elsewhere leaves it whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The credentials that the URL itself carries.
+fn embedded(remote: &Remote) -> Option<Credentials> {
+    match remote.url.scheme() {
+        Scheme::Http | Scheme::Https => {
+            let user = remote.url.user()?;
+            let password = remote.url.password().cloned().unwrap_or_else(|| Secret::from(""));
+            Some(Credentials::basic(user, password))
+        }
+        _ => None,
+    }
+}
+
+/// Sorts a server's refusal by its words; Git has no codes for them.
+pub(crate) fn refusal(server: String) -> RemoteError {
+    let lower = server.to_lowercase();
+    let says = |texts: &[&str]| texts.iter().any(|text| lower.contains(text));
+    if says(&["permission denied (", "authentication failed", "too many authentication failures"]) {
+        RemoteError::Unauthorized { given: true, server }
+    } else if says(&[
+        "not found",
+        "does not exist",
+        "not appear to be a git repository",
+        "could not be found",
+        "no such",
+        "access denied or repository not exported",
+    ]) {
+        RemoteError::NotFound { server }
+    } else if says(&[
+        "denied",
+        "not allowed",
+        "forbidden",
+        "read only",
+        "read-only",
+        "not authorized",
+        "not enabled",
+        "not exported",
+    ]) {
+        RemoteError::Forbidden { server }
+    } else {
+        RemoteError::Refused { server }
+    }
+}

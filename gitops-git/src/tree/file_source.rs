@@ -1,0 +1,45 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use kustomize_core::{ContentId, FileSource, ReadError as FileError, Resolved};
+
+use crate::tree::{EntryKind, ReadError, TreeReader};
+
+/// A build reads straight from the commit. The content id of a file is the id
+/// of its blob, that of a directory the id of its tree.
+impl FileSource for TreeReader {
+    fn resolve(&self, path: &Path) -> Result<Resolved, FileError> {
+        let found = self.canonical_path(path).and_then(|real| Ok((self.entry(&real)?, real)));
+        let (entry, real) = found.map_err(|error| file_error(path, error))?;
+        Ok(Resolved::new(real, entry.kind == EntryKind::Directory))
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, FileError> {
+        let limit = limit.min(self.limits().max_file_bytes);
+        let content = self.read_limited(path, limit).map_err(|error| file_error(path, error))?;
+        Ok(content.into())
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<String>, FileError> {
+        let entries = TreeReader::list(self, dir).map_err(|error| file_error(dir, error))?;
+        Ok(entries.into_iter().map(|entry| entry.name).collect())
+    }
+
+    fn content_id(&self, path: &Path) -> Option<ContentId> {
+        self.entry(path).ok().map(|entry| ContentId::new(entry.id.to_string()))
+    }
+}
+
+fn file_error(path: &Path, error: ReadError) -> FileError {
+    let path = path.to_owned();
+    match error {
+        ReadError::NotFound { .. } => FileError::NotFound { path },
+        ReadError::WrongKind { wanted: EntryKind::Directory, .. } => {
+            FileError::WrongKind { path, wanted: "directory" }
+        }
+        ReadError::WrongKind { .. } => FileError::WrongKind { path, wanted: "regular file" },
+        ReadError::TooLarge { limit, unit: "bytes", .. } => FileError::TooLarge { path, limit },
+        ReadError::Outside { .. } => FileError::Outside { path },
+        other => FileError::Io { path, source: Box::new(other) },
+    }
+}

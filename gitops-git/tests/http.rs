@@ -1,0 +1,231 @@
+//! Smart HTTP against `git http-backend`.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use gitops_git::{
+    Credentials, FetchError, PollError, PushError, PushOutcome, RefFilter, Remote, RemoteError,
+    Revision, Timeouts,
+};
+use support::http::{HttpServer, PASSWORD, USER};
+use support::{Fixture, options};
+
+fn serve(fixture: &Fixture) -> (HttpServer, Remote) {
+    let server = HttpServer::start(fixture.dir.path(), Some(PASSWORD));
+    let remote = Remote::new(server.url()).credentials(Credentials::basic(USER, PASSWORD));
+    (server, remote)
+}
+
+#[test]
+fn poll_fetch_read_and_push() {
+    let fixture = Fixture::new(3);
+    let (server, remote) = serve(&fixture);
+    let refs = remote.list_refs(&RefFilter::branch("main")).unwrap();
+    assert_eq!(refs.get("refs/heads/main").unwrap().id.to_string(), fixture.tip("main"));
+
+    let mirror = fixture.mirror(remote.clone());
+    let commit = mirror.fetch(&Revision::branch("main")).unwrap();
+    assert_eq!(commit.id.to_string(), fixture.tip("main"));
+    assert_eq!(mirror.tree(commit.id).unwrap().read("VERSION".as_ref()).unwrap(), b"0003");
+
+    let outcome = mirror
+        .commit_and_push("main", &options("bump"), |tree| tree.write("VERSION".as_ref(), "4\n"))
+        .unwrap();
+    let PushOutcome::Pushed { commit, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(commit.to_string(), fixture.tip("main"));
+    assert_eq!(fixture.git(&["show", "main:VERSION"]), "4");
+    assert_eq!(fixture.git(&["log", "-1", "--format=%an %ae %s", "main"]), "CI ci@example.com bump");
+    assert_eq!(fixture.git(&["rev-list", "--count", "main"]), "4");
+
+    let again = mirror
+        .commit_and_push("main", &options("bump"), |tree| tree.write("VERSION".as_ref(), "4\n"))
+        .unwrap();
+    assert!(matches!(again, PushOutcome::Unchanged { .. }), "{again:?}");
+    assert_eq!(mirror.fetch(&Revision::branch("main")).unwrap().id, commit);
+    server.requests();
+}
+
+#[test]
+fn a_poll_is_one_request_on_one_connection() {
+    let fixture = Fixture::new(1);
+    let (server, remote) = serve(&fixture);
+    remote.list_refs(&RefFilter::branch("main")).unwrap();
+    server.requests();
+    remote.resolve(&Revision::branch("main")).unwrap();
+    let requests = server.requests();
+    assert_eq!(requests.len(), 1, "{requests:?}");
+    assert!(requests[0].line.starts_with("POST /app.git/git-upload-pack"), "{requests:?}");
+}
+
+#[test]
+fn a_fetch_of_nothing_new_is_one_request() {
+    let fixture = Fixture::new(1);
+    let (server, remote) = serve(&fixture);
+    let mirror = fixture.mirror(remote);
+    mirror.fetch(&Revision::Head).unwrap();
+    server.requests();
+    mirror.fetch(&Revision::Head).unwrap();
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn wrong_credentials_are_sent_once_and_shown_nowhere() {
+    let fixture = Fixture::new(1);
+    let (server, remote) = serve(&fixture);
+    let remote = remote.credentials(Credentials::basic(USER, "wrong-pass"));
+    let error = fixture.mirror(remote).fetch(&Revision::Head).unwrap_err();
+    let FetchError::Remote { source, .. } = &error else { panic!("{error:?}") };
+    assert!(matches!(source, RemoteError::Unauthorized { given: true, .. }), "{source:?}");
+    assert!(source.to_string().contains("wrong credentials"), "{source}");
+    assert!(!format!("{error:?} {source}").contains("wrong-pass"), "{error:?}");
+    assert_eq!(server.requests().len(), 1);
+
+    let error = Remote::new(server.url()).list_refs(&RefFilter::all()).unwrap_err();
+    let PollError::Remote { source, .. } = error else { panic!("{error:?}") };
+    assert!(matches!(source, RemoteError::Unauthorized { given: false, .. }), "{source:?}");
+}
+
+#[test]
+fn a_bearer_token_is_a_credential_too() {
+    let fixture = Fixture::new(1);
+    let (_server, remote) = serve(&fixture);
+    let remote = remote.credentials(Credentials::bearer(PASSWORD));
+    assert_eq!(remote.list_refs(&RefFilter::all()).unwrap().len(), 2);
+}
+
+#[test]
+fn a_redirect_is_followed_without_credentials_for_another_host() {
+    let fixture = Fixture::new(1);
+    let (server, _) = serve(&fixture);
+    let front = HttpServer::start(fixture.dir.path(), None);
+    let to = format!(
+        "Location: {}/info/refs?service=git-upload-pack\r\n",
+        server.url().to_string().trim_end_matches('/')
+    );
+    front.faults(|faults| faults.answer = Some((302, to, String::new())));
+    let remote = Remote::new(front.url()).credentials(Credentials::basic(USER, PASSWORD));
+    let error = remote.list_refs(&RefFilter::all()).unwrap_err();
+    let PollError::Remote { source, .. } = error else { panic!("{error:?}") };
+    assert!(matches!(source, RemoteError::Unauthorized { .. }), "{source:?}");
+    let requests = server.requests();
+    assert_eq!(requests.len(), 1);
+    assert!(!requests[0].headers.contains_key("authorization"), "{requests:?}");
+}
+
+#[test]
+fn a_server_that_wants_fewer_requests_is_heard() {
+    let fixture = Fixture::new(1);
+    let (server, remote) = serve(&fixture);
+    let answer = (429, "Retry-After: 77\r\n".to_owned(), String::new());
+    server.faults(|faults| faults.answer = Some(answer));
+    let error = remote.list_refs(&RefFilter::all()).unwrap_err();
+    let PollError::Remote { source, .. } = error else { panic!("{error:?}") };
+    assert_eq!(source.retry_after(), Some(Duration::from_secs(77)));
+    assert!(source.is_transient());
+}
+
+#[test]
+fn other_answers_are_told_apart() {
+    let fixture = Fixture::new(1);
+    let (server, remote) = serve(&fixture);
+    let ask = |status: u16, headers: &str, body: &str| {
+        let answer = (status, headers.to_owned(), body.to_owned());
+        server.faults(|faults| faults.answer = Some(answer));
+        match remote.list_refs(&RefFilter::all()).unwrap_err() {
+            PollError::Remote { source, .. } => source,
+            other => panic!("{other:?}"),
+        }
+    };
+    let html = "Content-Type: text/html\r\n";
+    assert!(matches!(ask(200, html, "<h1>Log in</h1>"), RemoteError::Protocol { .. }));
+    assert!(matches!(ask(404, html, "<h1>No</h1>"), RemoteError::NotFound { .. }));
+    let forbidden = ask(403, "Content-Type: text/plain\r\n", "your IP is not allowed");
+    assert!(matches!(forbidden, RemoteError::Forbidden { .. }));
+    assert!(forbidden.to_string().contains("your IP is not allowed"));
+    assert!(matches!(ask(500, html, ""), RemoteError::Status { status: 500, .. }));
+    let kind = "Content-Type: application/x-git-upload-pack-advertisement\r\n";
+    assert!(matches!(ask(200, kind, "zzzz"), RemoteError::Protocol { .. }));
+    assert!(matches!(ask(200, kind, "0030ab"), RemoteError::Interrupted { .. }));
+}
+
+#[test]
+fn a_stalled_server_is_given_up() {
+    let fixture = Fixture::new(1);
+    let (server, remote) = serve(&fixture);
+    let timeouts = Timeouts::new().stall(Duration::from_millis(400));
+    let mirror = fixture.mirror(remote.timeouts(timeouts));
+    server.faults(|faults| faults.stall_after = Some(200));
+    let start = Instant::now();
+    let error = mirror.fetch(&Revision::Head).unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    let FetchError::Remote { source, .. } = error else { panic!("{error:?}") };
+    assert!(matches!(source, RemoteError::Timeout { .. }), "{source:?}");
+}
+
+#[test]
+fn a_connection_cut_in_mid_pack_leaves_a_mirror_that_works() {
+    let fixture = Fixture::new(30);
+    let (server, remote) = serve(&fixture);
+    let mirror = fixture.mirror(remote);
+    server.faults(|faults| faults.cut_after = Some(500));
+    let error = mirror.fetch(&Revision::Head).unwrap_err();
+    let FetchError::Remote { source, .. } = error else { panic!("{error:?}") };
+    assert!(source.is_transient(), "{source:?}");
+    server.faults(|faults| faults.cut_after = None);
+    assert_eq!(mirror.fetch(&Revision::Head).unwrap().id.to_string(), fixture.tip("main"));
+}
+
+#[test]
+fn a_push_whose_answer_is_lost_is_not_repeated() {
+    let fixture = Fixture::new(1);
+    let (server, remote) = serve(&fixture);
+    let mirror = fixture.mirror(remote);
+    server.faults(|faults| faults.swallow_push_answer = true);
+    let mut edits = 0;
+    let outcome = mirror
+        .commit_and_push("main", &options("once"), |tree| {
+            edits += 1;
+            tree.write("ONCE".as_ref(), format!("{edits}"))
+        })
+        .unwrap();
+    assert_eq!(outcome.commit().unwrap().to_string(), fixture.tip("main"));
+    assert_eq!(fixture.git(&["rev-list", "--count", "main"]), "2");
+}
+
+#[test]
+fn the_server_says_why_it_refuses_a_push() {
+    let fixture = Fixture::new(1);
+    let (_server, remote) = serve(&fixture);
+    let mirror = fixture.mirror(remote);
+    let push = || {
+        mirror.commit_and_push("main", &options("no"), |tree| tree.write("NO".as_ref(), "no\n"))
+    };
+    fixture.hook("pre-receive", "echo 'Fridays are for reading.' >&2; exit 1");
+    let error = push().unwrap_err();
+    assert!(matches!(error, PushError::Rejected { .. }), "{error:?}");
+    assert!(error.to_string().contains("Fridays are for reading."), "{error}");
+    fixture.hook("pre-receive", "echo 'remote: You are not allowed to push to protected branches' >&2; echo 'GitLab: protected branch' >&2; exit 1");
+    assert!(matches!(push().unwrap_err(), PushError::Protected { .. }));
+    std::fs::remove_file(fixture.repository().join("hooks/pre-receive")).unwrap();
+    fixture.config("http.receivepack", "false");
+    let error = push().unwrap_err();
+    let PushError::Remote { source, .. } = &error else { panic!("{error:?}") };
+    assert!(matches!(source, RemoteError::Forbidden { .. }), "{source:?}");
+    assert_eq!(fixture.git(&["rev-list", "--count", "main"]), "1");
+}
+
+#[test]
+fn hooks_after_a_push_run_to_their_end() {
+    let fixture = Fixture::new(1);
+    let (_server, remote) = serve(&fixture);
+    fixture.hook("post-receive", "sleep 0.3; echo working; echo \"$GIT_PUSH_OPTION_0\" > ../ran");
+    let mirror = fixture.mirror(remote);
+    mirror
+        .commit_and_push("main", &options("x").push_option("ci.skip"), |tree| {
+            tree.write("X".as_ref(), "x\n")
+        })
+        .unwrap();
+    let ran = std::fs::read_to_string(fixture.dir.path().join("ran")).unwrap();
+    assert_eq!(ran, "ci.skip\n");
+}

@@ -1,0 +1,166 @@
+//! Real Git servers on loopback, and repositories for them.
+#![allow(dead_code, unreachable_pub)] // each test binary uses a part of it
+
+pub mod http;
+pub mod ssh;
+
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use gitops_git::{CommitOptions, Mirror, MirrorOptions, Remote, RepoUrl};
+
+/// A directory with one bare repository, `app.git`.
+pub struct Fixture {
+    pub dir: tempfile::TempDir,
+}
+
+pub fn git(dir: &Path, arguments: &[&str]) -> String {
+    git_with_input(dir, arguments, b"")
+}
+
+pub fn git_with_input(dir: &Path, arguments: &[&str], input: &[u8]) -> String {
+    let mut child = Command::new("git")
+        .args(["-c", "user.name=Test", "-c", "user.email=test@example.com"])
+        .args(arguments)
+        .current_dir(dir)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("git runs");
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "git {arguments:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+impl Fixture {
+    /// A repository whose branch `main` has `commits` commits of a few files.
+    pub fn new(commits: usize) -> Self {
+        let fixture = Self { dir: tempfile::tempdir().unwrap() };
+        let root = fixture.dir.path();
+        git(root, &["init", "-q", "--bare", "-b", "main", "app.git"]);
+        fixture.config("http.receivepack", "true");
+        fixture.config("receive.advertisePushOptions", "true");
+        let mut import = String::new();
+        for number in 1..=commits {
+            import.push_str(&format!(
+                "commit refs/heads/main\ncommitter A <a@example.com> {} +0000\n\
+                 data 3\nc{:02}\n\
+                 M 100644 inline VERSION\ndata 4\n{number:04}\n\
+                 M 100644 inline deploy/web.yml\ndata 10\nkind: Web{}\n\
+                 M 100755 inline deploy/run.sh\ndata 4\ntrue\n\n",
+                1_700_000_000 + number,
+                number % 100,
+                number % 10,
+            ));
+        }
+        git_with_input(&fixture.repository(), &["fast-import", "--quiet"], import.as_bytes());
+        fixture
+    }
+
+    pub fn config(&self, key: &str, value: &str) {
+        git(&self.repository(), &["config", key, value]);
+    }
+
+    pub fn repository(&self) -> PathBuf {
+        self.dir.path().join("app.git")
+    }
+
+    pub fn git(&self, arguments: &[&str]) -> String {
+        git(&self.repository(), arguments)
+    }
+
+    pub fn tip(&self, revision: &str) -> String {
+        self.git(&["rev-parse", revision])
+    }
+
+    pub fn file_url(&self) -> RepoUrl {
+        RepoUrl::from_path(&self.repository()).unwrap()
+    }
+
+    pub fn cache(&self, name: &str) -> PathBuf {
+        self.dir.path().join("cache").join(name)
+    }
+
+    pub fn mirror(&self, remote: Remote) -> Mirror {
+        Mirror::open(self.cache("mirror"), remote, MirrorOptions::new()).unwrap()
+    }
+
+    /// Adds a commit on the server, behind everyone's back.
+    pub fn commit(&self, branch: &str, path: &str, content: &str) -> String {
+        let import = format!(
+            "commit refs/heads/{branch}\ncommitter B <b@example.com> 1800000000 +0000\n\
+             data 1\nx\nfrom refs/heads/{branch}^0\nM 100644 inline {path}\ndata {}\n{content}\n\n",
+            content.len()
+        );
+        git_with_input(&self.repository(), &["fast-import", "--quiet"], import.as_bytes());
+        self.tip(branch)
+    }
+
+    /// Installs a hook on the server.
+    pub fn hook(&self, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.repository().join("hooks").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+pub fn options(message: &str) -> CommitOptions {
+    CommitOptions::new(message, "CI <ci@example.com>".parse().unwrap())
+}
+
+/// A child process that is killed with the test.
+pub struct Server(pub Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+pub fn wait_for_port(port: u16) {
+    let start = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(start.elapsed() < Duration::from_secs(20), "no server on port {port}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// `git daemon` for all repositories of the fixture.
+pub fn daemon(fixture: &Fixture) -> (Server, RepoUrl) {
+    let port = free_port();
+    let base = fixture.dir.path().to_str().unwrap();
+    let child = Command::new("git")
+        .args(["daemon", "--listen=127.0.0.1", &format!("--port={port}"), "--export-all"])
+        .args(["--enable=receive-pack", &format!("--base-path={base}"), base])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("git daemon runs");
+    wait_for_port(port);
+    (Server(child), format!("git://127.0.0.1:{port}/app.git").parse().unwrap())
+}
+
+/// A server that accepts connections and never says a word.
+pub fn silent() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let kept: Vec<_> = listener.incoming().collect();
+        drop(kept);
+    });
+    port
+}

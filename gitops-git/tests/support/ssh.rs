@@ -1,0 +1,1 @@
+//! OpenSSH's sshd with git-shell, as an unprivileged process.
