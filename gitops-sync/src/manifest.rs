@@ -203,6 +203,23 @@ impl Manifest {
         if self.id.is("", "Secret") {
             encode_string_data(&mut self.value);
         }
+        self.complete_ports();
+    }
+
+    /// The protocol is a key of the lists of ports, and servers before 1.21
+    /// refuse an apply without it. Flux completes it too.
+    fn complete_ports(&mut self) {
+        let pod = match (self.id.group.as_str(), self.id.kind.as_str()) {
+            ("", "Service") => return complete_protocol(self.value.pointer_mut("/spec/ports")),
+            ("", "Pod") => "/spec",
+            ("batch", "CronJob") => "/spec/jobTemplate/spec/template/spec",
+            ("apps" | "batch", _) | ("", "ReplicationController") => "/spec/template/spec",
+            _ => return,
+        };
+        for list in ["containers", "initContainers"] {
+            let containers = self.value.pointer_mut(&format!("{pod}/{list}")).and_then(Value::as_array_mut);
+            containers.into_iter().flatten().for_each(|container| complete_protocol(container.get_mut("ports")));
+        }
     }
 
     fn metadata_mut(&mut self) -> &mut Map<String, Value> {
@@ -250,6 +267,14 @@ fn encode_string_data(secret: &mut Value) {
     }
 }
 
+fn complete_protocol(ports: Option<&mut Value>) {
+    for port in ports.and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(port) = port.as_object_mut() {
+            port.entry("protocol").or_insert_with(|| "TCP".into());
+        }
+    }
+}
+
 pub(crate) fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object.get("metadata")?.get("annotations")?.get(key)?.as_str()
 }
@@ -281,6 +306,18 @@ mod tests {
     fn says_which_field_is_missing_and_where() {
         let error = Manifest::from_yaml("kind: Pod\nmetadata: {name: a}", Some("pod.yml")).unwrap_err();
         assert_eq!(error.to_string(), "pod.yml: the manifest has no apiVersion");
+    }
+
+    #[test]
+    fn ports_get_their_protocol() {
+        let mut pod = Manifest::new(serde_json::json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+            "spec": {"template": {"spec": {"containers": [{"ports": [{"containerPort": 53}, {"containerPort": 53, "protocol": "UDP"}]}]}}},
+        }))
+        .unwrap();
+        pod.strip_server_fields();
+        let ports = pod.value().pointer("/spec/template/spec/containers/0/ports").unwrap();
+        assert_eq!((&ports[0]["protocol"], &ports[1]["protocol"]), (&"TCP".into(), &"UDP".into()));
     }
 
     #[test]

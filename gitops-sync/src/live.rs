@@ -1,0 +1,181 @@
+//! What the cluster holds of the resources we care about, and only of those.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use serde_json::Value;
+
+use crate::cluster::{Cluster, ClusterError, ResourceType, resource_version};
+use crate::fields::{FieldSet, ManagedFields};
+use crate::id::ResourceId;
+pub(crate) use crate::mirror::Mirror;
+
+/// From this many resources of one kind in one namespace on, a list is
+/// cheaper than as many single reads.
+const LIST_FROM: usize = 6;
+/// A list that has this many times the objects we want is given up.
+const LIST_WASTE: u64 = 20;
+
+/// A live object, with its managed fields kept apart and unparsed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Live {
+    pub(crate) value: Value,
+    pub(crate) managed: Vec<ManagedFields>,
+}
+
+impl Live {
+    pub(crate) fn read(mut value: Value) -> Self {
+        let entries = value
+            .get_mut("metadata")
+            .and_then(Value::as_object_mut)
+            .and_then(|metadata| metadata.remove("managedFields"));
+        let managed = entries.as_ref().and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        Self { managed: managed.iter().map(ManagedFields::read).collect(), value }
+    }
+
+    pub(crate) fn text(&self, field: &str) -> &str {
+        self.value["metadata"][field].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn uid(&self) -> &str {
+        self.text("uid")
+    }
+
+    pub(crate) fn resource_version(&self) -> &str {
+        resource_version(&self.value)
+    }
+
+    pub(crate) fn is_being_deleted(&self) -> bool {
+        !self.text("deletionTimestamp").is_empty()
+    }
+
+    /// Everything that `manager` has applied.
+    pub(crate) fn applied_by(&self, manager: &str) -> FieldSet {
+        self.managed
+            .iter()
+            .filter(|entry| entry.is_apply && &*entry.manager == manager)
+            .fold(FieldSet::default(), |set, entry| set.union(&entry.fields()))
+    }
+}
+
+/// Reads those of `wanted` that exist.
+pub(crate) async fn read(
+    cluster: &Cluster,
+    wanted: impl IntoIterator<Item = (ResourceId, ResourceType)>,
+) -> Result<HashMap<ResourceId, Arc<Live>>, ClusterError> {
+    let mut scopes: BTreeMap<Scope, HashSet<ResourceId>> = BTreeMap::new();
+    for (id, kind) in wanted {
+        let namespace = id.namespace.clone().filter(|_| kind.namespaced);
+        scopes.entry(Scope { path: kind.collection(namespace.as_deref()), kind, namespace }).or_default().insert(id);
+    }
+    let parts = scopes.into_iter().map(|(scope, ids)| read_scope(cluster, scope, ids));
+    Ok(try_join_all(parts).await?.into_iter().flatten().collect())
+}
+
+/// The objects of one kind in one namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scope {
+    pub(crate) kind: ResourceType,
+    pub(crate) namespace: Option<String>,
+    /// Where the API serves them; says all that the other fields do.
+    pub(crate) path: String,
+}
+
+impl Ord for Scope {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.path.cmp(&other.path)
+    }
+}
+
+impl PartialOrd for Scope {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+pub(crate) type Objects = HashMap<ResourceId, Arc<Live>>;
+
+async fn read_scope(cluster: &Cluster, scope: Scope, ids: HashSet<ResourceId>) -> Result<Objects, ClusterError> {
+    if cluster.options().watch && scope.kind.watchable {
+        return cluster.mirror().read(cluster, scope, ids).await;
+    }
+    if ids.len() < LIST_FROM {
+        return get_each(cluster, &scope.kind, ids).await;
+    }
+    let (mut found, missing, _) = list_scope(cluster, &scope, &ids).await?;
+    found.extend(get_each(cluster, &scope.kind, missing).await?);
+    Ok(found)
+}
+
+pub(crate) async fn get_each(
+    cluster: &Cluster,
+    kind: &ResourceType,
+    ids: HashSet<ResourceId>,
+) -> Result<Objects, ClusterError> {
+    let reads = ids.into_iter().map(|id| async move {
+        let object = cluster.get(kind, &id).await?;
+        Ok(object.map(|object| (id, Arc::new(Live::read(object)))))
+    });
+    Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+}
+
+/// Lists a scope and keeps what is wanted; with what it found, those it
+/// gave up looking for, and the version of the list.
+pub(crate) async fn list_scope(
+    cluster: &Cluster,
+    scope: &Scope,
+    ids: &HashSet<ResourceId>,
+) -> Result<(Objects, HashSet<ResourceId>, String), ClusterError> {
+    let mut found = Objects::new();
+    let mut next: Option<String> = None;
+    loop {
+        let page = match cluster.list(&scope.kind, scope.namespace.as_deref(), None, next.as_deref()).await {
+            // The continuation has expired: what is missing is read one by one.
+            Err(error) if next.is_some() && error.status().is_some_and(|status| status.code == 410) => {
+                let missing = ids.iter().filter(|id| !found.contains_key(*id)).cloned().collect();
+                return Ok((found, missing, String::new()));
+            }
+            page => page?,
+        };
+        for object in page.items {
+            let id = id_of(&scope.kind, &object);
+            if ids.contains(&id) {
+                found.insert(id, Arc::new(Live::read(object)));
+            }
+        }
+        next = page.next;
+        let left = ids.len().saturating_sub(found.len()) as u64;
+        if next.is_none() || left == 0 {
+            return Ok((found, HashSet::new(), page.resource_version));
+        }
+        if page.remaining.is_some_and(|remaining| remaining > left * LIST_WASTE) {
+            let missing = ids.iter().filter(|id| !found.contains_key(*id)).cloned().collect();
+            return Ok((found, missing, page.resource_version));
+        }
+    }
+}
+
+pub(crate) fn id_of(kind: &ResourceType, object: &Value) -> ResourceId {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let id = ResourceId::new(kind.group.clone(), kind.kind.clone(), text("/metadata/name"));
+    if kind.namespaced { id.in_namespace(text("/metadata/namespace")) } else { id }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn managed_fields_are_kept_apart() {
+        let live = Live::read(json!({"metadata": {"uid": "u", "managedFields": [
+            {"manager": "us", "operation": "Apply", "fieldsV1": {"f:spec": {"f:a": {}}}},
+            {"manager": "us", "operation": "Update", "fieldsV1": {"f:spec": {"f:b": {}}}}]}}));
+        assert_eq!(live.value, json!({"metadata": {"uid": "u"}}));
+        let set = live.applied_by("us");
+        assert!(set.same(&FieldSet::default().union(&FieldSet::parse(&json!({"f:spec": {"f:a": {}}})))));
+        assert!(live.applied_by("them").is_leaf());
+    }
+}

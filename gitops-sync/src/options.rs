@@ -1,0 +1,328 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::channel::mpsc::UnboundedSender;
+
+use crate::application::Application;
+use crate::event::Event;
+use crate::health::HealthRules;
+use crate::id::GroupKind;
+use crate::ignore::IgnoreRule;
+use crate::ownership::Owner;
+
+/// What to do about fields that another manager owns with another value.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ConflictPolicy {
+    /// Leave them, and report a conflict.
+    #[default]
+    Respect,
+    /// Take over these fields, such as `spec.replicas`, and report a
+    /// conflict about any other.
+    Take(BTreeSet<String>),
+    /// Take over whatever is wanted, as Argo CD and Flux do.
+    TakeOver,
+}
+
+/// What may be pruned: resources that an earlier sync applied and that are
+/// no longer wanted.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct PrunePolicy {
+    /// Prune at all; off by default.
+    pub enabled: bool,
+    /// Prune even if nothing is wanted any more; off by default.
+    pub allow_empty: bool,
+    /// The share of the inventory that one sync may prune, from 0 to 1; 1 by default.
+    pub max_share: f64,
+    /// Kinds that hold what cannot be had back, and are pruned only when
+    /// confirmed: by default Namespace, PersistentVolume,
+    /// PersistentVolumeClaim and CustomResourceDefinition.
+    pub protected: Vec<GroupKind>,
+    /// Somebody has confirmed that protected kinds may go.
+    pub confirmed: bool,
+    /// Wait with every deletion until its dependents are gone.
+    pub foreground: bool,
+}
+
+impl Default for PrunePolicy {
+    fn default() -> Self {
+        let core = |kind| GroupKind::new("", kind);
+        Self {
+            enabled: false,
+            allow_empty: false,
+            max_share: 1.0,
+            protected: vec![
+                core("Namespace"),
+                core("PersistentVolume"),
+                core("PersistentVolumeClaim"),
+                GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition"),
+            ],
+            confirmed: false,
+            foreground: false,
+        }
+    }
+}
+
+impl PrunePolicy {
+    /// Prunes, with the default guards.
+    pub fn enabled() -> Self {
+        Self { enabled: true, ..Self::default() }
+    }
+
+    /// Prunes even if nothing is wanted any more.
+    #[must_use]
+    pub fn allow_empty(mut self) -> Self {
+        self.allow_empty = true;
+        self
+    }
+
+    /// Prunes at most this share of the inventory, from 0 to 1.
+    #[must_use]
+    pub fn max_share(mut self, share: f64) -> Self {
+        self.max_share = share;
+        self
+    }
+
+    /// Replaces the protected kinds.
+    #[must_use]
+    pub fn protected(mut self, kinds: Vec<GroupKind>) -> Self {
+        self.protected = kinds;
+        self
+    }
+
+    /// Lets protected kinds go as well.
+    #[must_use]
+    pub fn confirmed(mut self) -> Self {
+        self.confirmed = true;
+        self
+    }
+
+    /// Waits with every deletion until its dependents are gone.
+    #[must_use]
+    pub fn foreground(mut self) -> Self {
+        self.foreground = true;
+        self
+    }
+}
+
+/// How to plan and to sync.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SyncOptions {
+    /// The name under which the API server records our fields.
+    pub field_manager: String,
+    /// The namespace of resources that do not say one.
+    pub namespace: Option<String>,
+    /// Create that namespace if nobody else does.
+    pub create_namespace: bool,
+    /// Whose resources these are; without it nothing is recorded and
+    /// nothing pruned.
+    pub owner: Option<Owner>,
+    /// Take over resources that are marked as somebody else's.
+    pub adopt_foreign: bool,
+    /// What to do about fields of other managers.
+    pub conflicts: ConflictPolicy,
+    /// Kinds that may be deleted and created anew when a field cannot be changed.
+    pub recreate: Vec<GroupKind>,
+    /// What may be pruned.
+    pub prune: PrunePolicy,
+    /// Differences that do not count.
+    pub ignore: Vec<IgnoreRule>,
+    /// Let the server check resources that do not exist yet as well, at the
+    /// price of one more request for each.
+    pub check_creates: bool,
+    /// Field managers whose fields become ours: what earlier tools applied
+    /// from the same manifests.
+    pub migrate_from: Vec<String>,
+    /// What is healthy.
+    pub health: HealthRules,
+    /// Wait until everything is healthy; on by default.
+    pub wait: bool,
+    /// How long one resource may take to become healthy, or to be gone.
+    pub timeout: Duration,
+    /// Longer or shorter timeouts for some kinds.
+    pub kind_timeouts: Vec<(GroupKind, Duration)>,
+    /// The revision that the manifests come from, for the report.
+    pub revision: Option<String>,
+    /// Where to send what happens, as it happens.
+    pub events: Option<UnboundedSender<Event>>,
+}
+
+impl SyncOptions {
+    /// The defaults, for a field manager.
+    pub fn new(field_manager: impl Into<String>) -> Self {
+        Self {
+            field_manager: field_manager.into(),
+            namespace: None,
+            create_namespace: false,
+            owner: None,
+            adopt_foreign: false,
+            conflicts: ConflictPolicy::default(),
+            recreate: Vec::new(),
+            prune: PrunePolicy::default(),
+            ignore: Vec::new(),
+            check_creates: false,
+            migrate_from: ["kubectl-client-side-apply", "before-first-apply"].map(str::to_owned).to_vec(),
+            health: HealthRules::default(),
+            wait: true,
+            timeout: Duration::from_secs(300),
+            kind_timeouts: Vec::new(),
+            revision: None,
+            events: None,
+        }
+    }
+
+    /// What an Argo CD application asks for.
+    ///
+    /// As Argo CD does, this takes over fields of other managers, and marks
+    /// resources with a tracking id. The inventory is kept in the namespace
+    /// of the destination.
+    ///
+    /// # Deviation
+    ///
+    /// `ignoreDifferences` holds for the sync as well, as with Argo CD's
+    /// option `RespectIgnoreDifferences=true`.
+    pub fn for_application(application: &Application) -> Self {
+        let spec = &application.spec;
+        let policy = &spec.sync_policy;
+        let name = &application.metadata.name;
+        let mut options = Self::new("gitops-sync").conflicts(ConflictPolicy::TakeOver);
+        let namespace = Some(spec.destination.namespace.as_str()).filter(|namespace| !namespace.is_empty());
+        if let Some(namespace) = namespace {
+            options = options.namespace(namespace);
+        }
+        let owner = Owner::tracking_id(application.instance_name("argocd"), namespace.unwrap_or("default"));
+        options = options.owner(owner.inventory_name(format!("{name}.inventory")));
+        options.create_namespace = policy.has_option("CreateNamespace");
+        options.prune.enabled = policy.prunes();
+        options.prune.allow_empty = policy.allows_empty();
+        options.ignore = spec.ignore_differences.iter().map(IgnoreRule::from).collect();
+        options
+    }
+
+    /// Sets the namespace of resources that do not say one.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// Creates the default namespace if nobody else does.
+    #[must_use]
+    pub fn create_namespace(mut self) -> Self {
+        self.create_namespace = true;
+        self
+    }
+
+    /// Says whose resources these are.
+    #[must_use]
+    pub fn owner(mut self, owner: Owner) -> Self {
+        self.owner = Some(owner);
+        self
+    }
+
+    /// Takes over resources that are marked as somebody else's.
+    #[must_use]
+    pub fn adopt_foreign(mut self) -> Self {
+        self.adopt_foreign = true;
+        self
+    }
+
+    /// Says what to do about fields of other managers.
+    #[must_use]
+    pub fn conflicts(mut self, policy: ConflictPolicy) -> Self {
+        self.conflicts = policy;
+        self
+    }
+
+    /// Lets resources of these kinds be deleted and created anew when a
+    /// field cannot be changed.
+    #[must_use]
+    pub fn recreate(mut self, kinds: impl IntoIterator<Item = GroupKind>) -> Self {
+        self.recreate.extend(kinds);
+        self
+    }
+
+    /// Says what may be pruned.
+    #[must_use]
+    pub fn prune(mut self, policy: PrunePolicy) -> Self {
+        self.prune = policy;
+        self
+    }
+
+    /// Adds differences that do not count.
+    #[must_use]
+    pub fn ignore(mut self, rules: impl IntoIterator<Item = IgnoreRule>) -> Self {
+        self.ignore.extend(rules);
+        self
+    }
+
+    /// Lets the server check resources that do not exist yet as well.
+    #[must_use]
+    pub fn check_creates(mut self) -> Self {
+        self.check_creates = true;
+        self
+    }
+
+    /// Replaces the managers whose fields become ours.
+    #[must_use]
+    pub fn migrate_from(mut self, managers: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.migrate_from = managers.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the rules for health.
+    #[must_use]
+    pub fn health(mut self, rules: HealthRules) -> Self {
+        self.health = rules;
+        self
+    }
+
+    /// Does not wait for health, but where something else depends on it.
+    #[must_use]
+    pub fn no_wait(mut self) -> Self {
+        self.wait = false;
+        self
+    }
+
+    /// Sets how long one resource may take to become healthy.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets how long resources of one kind may take.
+    #[must_use]
+    pub fn kind_timeout(mut self, kind: GroupKind, timeout: Duration) -> Self {
+        self.kind_timeouts.push((kind, timeout));
+        self
+    }
+
+    /// Says which revision the manifests come from.
+    #[must_use]
+    pub fn revision(mut self, revision: impl Into<String>) -> Self {
+        self.revision = Some(revision.into());
+        self
+    }
+
+    /// Sends what happens to `events`.
+    #[must_use]
+    pub fn events(mut self, events: UnboundedSender<Event>) -> Self {
+        self.events = Some(events);
+        self
+    }
+
+    pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
+        if let Some(events) = &self.events {
+            // Nobody has to listen to the end.
+            let _ = events.unbounded_send(event());
+        }
+    }
+
+    pub(crate) fn timeout_for(&self, kind: &GroupKind) -> Duration {
+        let own = self.kind_timeouts.iter().rev().find(|(found, _)| found == kind);
+        own.map_or(self.timeout, |(_, timeout)| *timeout)
+    }
+}
