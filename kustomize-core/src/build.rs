@@ -11,6 +11,7 @@ use crate::kustomization::load::{Loaded, load};
 use crate::load::{Entry, Loader, Session, resolve_root};
 use crate::metadata::{self, Note};
 use crate::options::{BuildOptions, ReadFile, Reorder, Warning};
+use crate::remote::RemoteBase;
 use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
@@ -49,18 +50,28 @@ pub struct Build {
 /// ```
 pub fn build(files: &dyn FileSource, root: impl AsRef<Path>, options: &BuildOptions) -> Result<Build, BuildError> {
     let session = Session::new(options);
-    let root = resolve_root(files, root.as_ref())?;
-    let loader = Loader::new(&session, files, &root);
-    let loaded = load(&loader)?;
-    let target = Target::root(&loader, &loaded);
-    target.set_schema()?;
-
-    let mut layer = Layer::default();
-    target.accumulate(&mut layer)?;
-    let resources = target.finish(layer)?;
-
+    let address = root.as_ref().to_str().and_then(|root| RemoteBase::parse(root).ok());
+    let resources = match address {
+        Some(base) => {
+            let repository = session.fetch(base)?;
+            render(&Loader::of_repository(&session, &repository))?
+        }
+        None => {
+            let root = resolve_root(files, root.as_ref())?;
+            render(&Loader::new(&session, files, &root))?
+        }
+    };
     let (warnings, read) = session.finish();
     Ok(Build { resources, warnings, read })
+}
+
+fn render(loader: &Loader<'_>) -> Result<ResourceSet, BuildError> {
+    let loaded = load(loader)?;
+    let target = Target::root(loader, &loaded);
+    target.set_schema()?;
+    let mut layer = Layer::default();
+    target.accumulate(&mut layer)?;
+    target.finish(layer)
 }
 
 /// Resources on their way up, with what is needed to customize them further.
@@ -147,13 +158,17 @@ impl<'a> Target<'a> {
 
     fn add_resource(&self, layer: &mut Layer, entry: &str) -> Result<(), BuildError> {
         match self.loader.entry(entry)? {
-            Entry::File(file) => self.add_file(layer, entry, &file),
-            Entry::Directory(dir) => self.add_base(layer, entry, &dir),
+            Entry::File(file) => self.add_manifest(layer, entry, self.loader.resources(&file)?.to_vec()),
+            Entry::Url(url) => match (self.loader.url_resources(&url), RemoteBase::parse(&url)) {
+                (Ok(resources), _) => self.add_manifest(layer, entry, resources),
+                (Err(_), Ok(base)) => self.add_base(layer, entry, Entry::Repository(base)),
+                (Err(error), Err(_)) => Err(error),
+            },
+            base => self.add_base(layer, entry, base),
         }
     }
 
-    fn add_file(&self, layer: &mut Layer, entry: &str, file: &Path) -> Result<(), BuildError> {
-        let mut resources: Vec<Resource> = self.loader.resources(file)?.to_vec();
+    fn add_manifest(&self, layer: &mut Layer, entry: &str, mut resources: Vec<Resource>) -> Result<(), BuildError> {
         if let Some(place) = &self.place {
             let note = place.join(entry);
             resources.iter_mut().for_each(|resource| metadata::set_origin(resource, &note));
@@ -161,33 +176,53 @@ impl<'a> Target<'a> {
         layer.resources.append(resources, &self.schema())
     }
 
-    fn add_base(&self, layer: &mut Layer, entry: &str, dir: &Path) -> Result<(), BuildError> {
+    fn add_base(&self, layer: &mut Layer, entry: &str, place: Entry) -> Result<(), BuildError> {
         let mut base = Layer::default();
-        self.below(entry, dir, "Kustomization", |target| target.accumulate(&mut base))?;
+        self.below(entry, place, "Kustomization", |target| target.accumulate(&mut base))?;
         layer.resources.append(base.resources, &self.schema())?;
         layer.merge_config(&base.config).map_err(|error| self.in_field("configurations", error))?;
         Ok(())
     }
 
     fn add_component(&self, layer: &mut Layer, entry: &str) -> Result<(), BuildError> {
-        let dir = self.loader.base(entry)?;
-        self.below(entry, &dir, "Component", |target| target.accumulate(layer))
+        let place = self.loader.base(entry)?;
+        self.below(entry, place, "Component", |target| target.accumulate(layer))
     }
 
-    /// Does something with the kustomization in another directory.
+    /// Does something with the kustomization in another place.
     fn below(
         &self,
         entry: &str,
-        dir: &Path,
+        place: Entry,
         wanted: &'static str,
         with: impl FnOnce(&Target<'_>) -> Result<(), BuildError>,
     ) -> Result<(), BuildError> {
-        let loader = self.loader.enter(dir)?;
-        let loaded = load(&loader)?;
-        let place = self.place.as_ref().map(|place| place.join(entry));
+        match place {
+            Entry::Repository(base) => {
+                let note = self.place.as_ref().map(|_| Note::of_repository(&base));
+                let repository = self.loader.fetch(base)?;
+                self.below_loader(&self.loader.enter_repository(&repository)?, note, wanted, with)
+            }
+            Entry::Directory(dir) => {
+                let note = self.place.as_ref().map(|place| place.join(entry));
+                self.below_loader(&self.loader.enter(&dir)?, note, wanted, with)
+            }
+            Entry::File(path) => Err(BuildError::NotADirectory { path }),
+            Entry::Url(url) => Err(BuildError::NotADirectory { path: url.into() }),
+        }
+    }
+
+    fn below_loader(
+        &self,
+        loader: &Loader<'_>,
+        place: Option<Note>,
+        wanted: &'static str,
+        with: impl FnOnce(&Target<'_>) -> Result<(), BuildError>,
+    ) -> Result<(), BuildError> {
+        let loaded = load(loader)?;
         let namespace = &self.kustomization.namespace;
         let helm_namespace = if namespace.is_empty() { self.helm_namespace } else { namespace };
-        let target = Target::new(&loader, &loaded, self.metadata, place, helm_namespace);
+        let target = Target::new(loader, &loaded, self.metadata, place, helm_namespace);
         target.set_schema()?;
         if loaded.kustomization.is_component() != (wanted == "Component") {
             let found = loaded.kustomization.kind.clone();

@@ -9,6 +9,7 @@ use crate::generate::GenerateError;
 use crate::id::ResourceId;
 use crate::kustomization::DecodeError;
 use crate::order::OrderError;
+use crate::remote::RemoteError;
 use crate::resource::Origin;
 use crate::schema::SchemaError;
 use crate::source::ReadError;
@@ -211,6 +212,28 @@ pub enum BuildError {
     Hash {
         /// Why.
         source: GenerateError,
+    },
+    /// Something is referred to by a URL, and the caller fetches nothing.
+    #[error("{url} is not fetched, because the build may open no connections")]
+    NoRemote {
+        /// The URL.
+        url: String,
+    },
+    /// Something behind a URL could not be fetched.
+    #[error("cannot fetch {url}")]
+    Fetch {
+        /// The URL.
+        url: String,
+        /// Why.
+        source: RemoteError,
+    },
+    /// A repository is on the way to itself.
+    #[error("{url} is reached again from {from}")]
+    RemoteCycle {
+        /// The base.
+        url: String,
+        /// The base that builds on it.
+        from: String,
     },
     /// An OpenAPI document could not be used.
     #[error("{}: cannot use the OpenAPI schema", kustomization.display())]

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::error::BuildError;
 use crate::manifest;
 use crate::options::{BuildOptions, LoadRestriction, ReadFile, Warning};
+use crate::remote::{Remote, RemoteBase, RemoteLimits, is_remote_file};
 use crate::resource::Resource;
 use crate::schema::Schema;
 use crate::source::{ContentId, FileSource, Resolved};
@@ -25,7 +26,8 @@ struct State {
     reads: usize,
     schema: Option<Schema>,
     /// The resources of files that were read already, for bases that are used more than once.
-    manifests: HashMap<PathBuf, Arc<[Resource]>>,
+    manifests: HashMap<(usize, PathBuf), Arc<[Resource]>>,
+    repositories: usize,
 }
 
 impl<'a> Session<'a> {
@@ -64,6 +66,25 @@ impl<'a> Session<'a> {
         })
     }
 
+    fn remote(&self, url: &str) -> Result<&'a dyn Remote, BuildError> {
+        self.options.remote.as_deref().ok_or_else(|| BuildError::NoRemote { url: url.to_owned() })
+    }
+
+    /// Fetches a repository.
+    pub(crate) fn fetch(&self, base: RemoteBase) -> Result<Repository, BuildError> {
+        if base.has_git_prefix {
+            self.warn(Warning::GitPrefix { address: base.address.clone() });
+        }
+        let failed = |source| BuildError::Fetch { url: base.address.clone(), source };
+        let files = self.remote(&base.address)?.repository(&base).map_err(failed)?;
+        let root = resolve_root(&*files, &join(Path::new(""), &base.path))?;
+        let source = self.with(|state| {
+            state.repositories += 1;
+            state.repositories
+        });
+        Ok(Repository { base, files, source, root })
+    }
+
     /// The warnings, and the files that were read.
     pub(crate) fn finish(self) -> (Vec<Warning>, Vec<ReadFile>) {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -77,31 +98,60 @@ impl<'a> Session<'a> {
 pub(crate) struct Loader<'a> {
     pub(crate) session: &'a Session<'a>,
     files: &'a dyn FileSource,
+    /// Tells the file sources of a build apart.
+    source: usize,
     root: &'a Path,
     referrer: Option<&'a Loader<'a>>,
     restriction: LoadRestriction,
+    /// The repository that `files` are of, if they were fetched.
+    repository: Option<&'a RemoteBase>,
 }
 
 /// What an entry of `resources` names.
 pub(crate) enum Entry {
     File(PathBuf),
+    Url(String),
     Directory(PathBuf),
+    Repository(RemoteBase),
+}
+
+/// A fetched repository.
+pub(crate) struct Repository {
+    base: RemoteBase,
+    files: Arc<dyn FileSource>,
+    source: usize,
+    /// The kustomization's directory in it.
+    root: PathBuf,
 }
 
 impl<'a> Loader<'a> {
     /// For the kustomization that is to be built.
     pub(crate) fn new(session: &'a Session<'a>, files: &'a dyn FileSource, root: &'a Path) -> Self {
         let restriction = session.options.load_restriction;
-        Self { session, files, root, referrer: None, restriction }
+        Self { session, files, source: 0, root, referrer: None, restriction, repository: None }
     }
 
-    /// For a base in `root`, which [`Loader::base`] found.
+    /// For the kustomization that is to be built, in a repository.
+    pub(crate) fn of_repository(session: &'a Session<'a>, repository: &'a Repository) -> Self {
+        let Repository { base, files, source, root } = repository;
+        // Nothing of a repository may be read from outside it, whatever the options say.
+        let restriction = LoadRestriction::RootOnly;
+        Self { session, files: &**files, source: *source, root, referrer: None, restriction, repository: Some(base) }
+    }
+
+    /// For a base in `root`, a directory that [`Loader::base`] found.
     pub(crate) fn enter(&'a self, root: &'a Path) -> Result<Self, BuildError> {
         let limit = self.session.options.limits.bases;
         if self.depth() >= limit {
             return Err(BuildError::Limit { what: "bases that build on each other", limit });
         }
         Ok(Self { root, referrer: Some(self), ..*self })
+    }
+
+    /// For a base in a repository that [`Loader::fetch`] fetched.
+    pub(crate) fn enter_repository(&'a self, repository: &'a Repository) -> Result<Self, BuildError> {
+        let Self { referrer, .. } = self.enter(&repository.root)?;
+        Ok(Self { referrer, ..Self::of_repository(self.session, repository) })
     }
 
     fn depth(&self) -> usize {
@@ -115,12 +165,24 @@ impl<'a> Loader<'a> {
 
     /// What `path` is, so that an error names the one thing that is wrong with it.
     pub(crate) fn entry(&self, path: &str) -> Result<Entry, BuildError> {
-        let found = self.resolve(path)?;
-        if found.is_dir { self.base(path).map(Entry::Directory) } else { self.file(path).map(Entry::File) }
+        if is_remote_file(path) {
+            return Ok(Entry::Url(path.to_owned()));
+        }
+        match self.resolve(path) {
+            Ok(found) if !found.is_dir => self.file(path).map(Entry::File),
+            _ => self.base(path),
+        }
     }
 
-    /// The directory of a base.
-    pub(crate) fn base(&self, path: &str) -> Result<PathBuf, BuildError> {
+    /// Where a base is.
+    pub(crate) fn base(&self, path: &str) -> Result<Entry, BuildError> {
+        match RemoteBase::parse(path) {
+            Ok(base) => Ok(Entry::Repository(base)),
+            Err(_) => self.local_base(path).map(Entry::Directory),
+        }
+    }
+
+    fn local_base(&self, path: &str) -> Result<PathBuf, BuildError> {
         if path.is_empty() {
             return Err(BuildError::EmptyPath);
         }
@@ -131,12 +193,39 @@ impl<'a> Loader<'a> {
         if !found.is_dir {
             return Err(BuildError::NotADirectory { path: found.path });
         }
-        for loader in std::iter::successors(Some(self), |loader| loader.referrer) {
-            if is_within(loader.root, &found.path) {
+        for loader in self.referrers() {
+            if loader.source == self.source && is_within(loader.root, &found.path) {
                 return Err(BuildError::Cycle { base: found.path, visited: loader.root.to_owned() });
             }
         }
         Ok(found.path)
+    }
+
+    /// This loader and those that led to it.
+    fn referrers(&self) -> impl Iterator<Item = &Loader<'a>> {
+        std::iter::successors(Some(self), |loader| loader.referrer)
+    }
+
+    /// Fetches the repository of a base.
+    pub(crate) fn fetch(&self, base: RemoteBase) -> Result<Repository, BuildError> {
+        let repositories = self.referrers().filter_map(|loader| loader.repository);
+        if let Some(from) = repositories.into_iter().find(|repository| repository.is_cycle(&base)) {
+            return Err(BuildError::RemoteCycle { url: base.address, from: from.address.clone() });
+        }
+        self.session.fetch(base)
+    }
+
+    /// The bytes behind a URL.
+    fn read_url(&self, url: &str) -> Result<Arc<[u8]>, BuildError> {
+        let remote = self.session.remote(url)?;
+        let limits = RemoteLimits::new().bytes(self.session.options.limits.yaml.bytes as u64);
+        self.session.note_read(Path::new(url), None)?;
+        remote.file(url, limits).map_err(|source| BuildError::Fetch { url: url.to_owned(), source })
+    }
+
+    /// The resources of a file behind a URL.
+    pub(crate) fn url_resources(&self, url: &str) -> Result<Vec<Resource>, BuildError> {
+        manifest::read(&self.read_url(url)?, Path::new(url), &self.session.options.limits.yaml)
     }
 
     /// The file at `path`, if the kustomization may read it.
@@ -164,7 +253,7 @@ impl<'a> Loader<'a> {
 
     /// The bytes of a file.
     pub(crate) fn read(&self, path: &str) -> Result<Arc<[u8]>, BuildError> {
-        self.read_resolved(&self.file(path)?)
+        if is_remote_file(path) { self.read_url(path) } else { self.read_resolved(&self.file(path)?) }
     }
 
     fn read_resolved(&self, path: &Path) -> Result<Arc<[u8]>, BuildError> {
@@ -175,8 +264,8 @@ impl<'a> Loader<'a> {
 
     /// The text of a file, and where it is.
     pub(crate) fn read_text(&self, path: &str) -> Result<(PathBuf, Arc<SourceText>), BuildError> {
-        let file = self.file(path)?;
-        let bytes = self.read_resolved(&file)?;
+        let file = if is_remote_file(path) { path.into() } else { self.file(path)? };
+        let bytes = self.read(path)?;
         let limits = &self.session.options.limits.yaml;
         let text = yaml::decode(&bytes, limits).map_err(|source| BuildError::Yaml { path: file.clone(), source })?;
         Ok((file, text))
@@ -184,12 +273,13 @@ impl<'a> Loader<'a> {
 
     /// The resources of a file that [`Loader::entry`] found.
     pub(crate) fn resources(&self, file: &Path) -> Result<Arc<[Resource]>, BuildError> {
-        if let Some(resources) = self.session.with(|state| state.manifests.get(file).cloned()) {
+        let key = (self.source, file.to_owned());
+        if let Some(resources) = self.session.with(|state| state.manifests.get(&key).cloned()) {
             return Ok(resources);
         }
         let bytes = self.read_resolved(file)?;
         let resources: Arc<[Resource]> = manifest::read(&bytes, file, &self.session.options.limits.yaml)?.into();
-        self.session.with(|state| state.manifests.insert(file.to_owned(), Arc::clone(&resources)));
+        self.session.with(|state| state.manifests.insert(key, Arc::clone(&resources)));
         Ok(resources)
     }
 }
@@ -253,12 +343,12 @@ mod tests {
         assert!(matches!(loader.file("../y.yaml"), Err(BuildError::Restricted { .. })));
         assert_eq!(loader.file("./x.yaml").expect("allowed"), Path::new("a/b/x.yaml"));
         for base in [".", "..", "../.."] {
-            assert!(matches!(loader.base(base), Err(BuildError::Cycle { .. })), "{base}");
+            assert!(matches!(loader.local_base(base), Err(BuildError::Cycle { .. })), "{base}");
         }
-        let base = loader.base("../../c").expect("a base");
+        let base = loader.local_base("../../c").expect("a base");
         let inner = loader.enter(&base).expect("entered");
-        assert!(matches!(inner.base("../a"), Err(BuildError::Cycle { .. })));
-        assert!(matches!(inner.base("z.yaml"), Err(BuildError::NotADirectory { .. })));
+        assert!(matches!(inner.local_base("../a"), Err(BuildError::Cycle { .. })));
+        assert!(matches!(inner.local_base("z.yaml"), Err(BuildError::NotADirectory { .. })));
         let free = options.clone().load_restriction(LoadRestriction::None);
         let session = Session::new(&free);
         assert!(Loader::new(&session, &files, Path::new("a/b")).file("../y.yaml").is_ok());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::merge_metadata::{ORIGIN, metadata_field, set_metadata_map, string_map};
+use crate::remote::RemoteBase;
 use crate::resource::{Behavior, History, PreviousId, Resource};
 use crate::yaml::{Document, NodeId, Scalar, Tag};
 
@@ -128,6 +129,14 @@ impl Note {
     /// The entry of a kustomization in this place.
     pub(crate) fn join(&self, path: &str) -> Self {
         Self { path: clean(&[&self.path, path]), ..self.clone() }
+    }
+
+    /// The directory of a base in a repository.
+    pub(crate) fn of_repository(base: &RemoteBase) -> Self {
+        // What kustomize says of a repository's own root is a placeholder of its cloning.
+        let path = if base.path.is_empty() { "notCloned" } else { &base.path };
+        let reference = base.revision.clone().unwrap_or_default();
+        Self { path: clean(&[path]), repo: base.repository.clone(), reference, ..Self::default() }
     }
 
     /// One of the built-in generators and transformers, configured by the

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use crate::remote::Remote;
 use crate::source::ContentId;
 use crate::yaml::Limits;
 
@@ -20,6 +22,8 @@ pub struct BuildOptions {
     /// The version of kustomize in that label. Default: `(devel)`, as in a
     /// kustomize that was built from source; a release says `v5.8.1`.
     pub version: String,
+    /// Fetches what kustomizations refer to by URL. Default: nothing does, so that is an error.
+    pub remote: Option<Arc<dyn Remote>>,
     /// What the build may ask of memory and time.
     pub limits: BuildLimits,
 }
@@ -31,6 +35,7 @@ impl Default for BuildOptions {
             reorder: Reorder::default(),
             managed_by_label: false,
             version: "(devel)".to_owned(),
+            remote: None,
             limits: BuildLimits::default(),
         }
     }
@@ -58,6 +63,12 @@ impl BuildOptions {
     #[must_use]
     pub fn managed_by_label(self) -> Self {
         Self { managed_by_label: true, ..self }
+    }
+
+    /// Fetches through `remote` what kustomizations refer to by URL.
+    #[must_use]
+    pub fn remote(self, remote: Arc<dyn Remote>) -> Self {
+        Self { remote: Some(remote), ..self }
     }
 
     /// Sets what the build may ask of memory and time.
@@ -145,6 +156,11 @@ pub enum Warning {
         /// The field to use instead.
         instead: &'static str,
     },
+    /// A base's URL starts with `git::`, which has no effect.
+    GitPrefix {
+        /// The URL.
+        address: String,
+    },
     /// Variables are defined that nothing refers to.
     UnusedVars {
         /// Their names.
@@ -163,6 +179,11 @@ impl fmt::Display for Warning {
                      edit fix' to update your Kustomization automatically."
                 )
             }
+            Self::GitPrefix { .. } => f.write_str(
+                "Warning: Forcing the git protocol using the 'git::' URL prefix is not supported. Kustomize currently \
+                 strips this invalid prefix, but will stop doing so in a future release. Please remove the 'git::' \
+                 prefix from your configuration.",
+            ),
             Self::UnusedVars { names } => write!(f, "well-defined vars that were never replaced: {}", names.join(",")),
         }
     }

@@ -1,6 +1,7 @@
 //! Bases in Git repositories and files behind URLs: their addresses, and the
 //! hook through which a caller fetches them.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::source::FileSource;
 ///
 /// The library itself never opens a connection. Without a `Remote`, a URL
 /// among the resources is an error.
-pub trait Remote: Send + Sync {
+pub trait Remote: fmt::Debug + Send + Sync {
     /// The files of a repository at a revision.
     ///
     /// # Errors
