@@ -131,20 +131,14 @@ pub trait CredentialSource: Send + Sync {
     /// # Errors
     ///
     /// Whatever kept the source from answering; the connection is not made.
-    fn credentials(
-        &self,
-        url: &RepoUrl,
-    ) -> Result<Option<Credentials>, Box<dyn Error + Send + Sync>>;
+    fn credentials(&self, url: &RepoUrl) -> Result<Option<Credentials>, Box<dyn Error + Send + Sync>>;
 }
 
 impl<F> CredentialSource for F
 where
     F: Fn(&RepoUrl) -> Result<Option<Credentials>, Box<dyn Error + Send + Sync>> + Send + Sync,
 {
-    fn credentials(
-        &self,
-        url: &RepoUrl,
-    ) -> Result<Option<Credentials>, Box<dyn Error + Send + Sync>> {
+    fn credentials(&self, url: &RepoUrl) -> Result<Option<Credentials>, Box<dyn Error + Send + Sync>> {
         self(url)
     }
 }
@@ -156,10 +150,7 @@ pub(crate) struct ForHost {
 }
 
 impl CredentialSource for ForHost {
-    fn credentials(
-        &self,
-        url: &RepoUrl,
-    ) -> Result<Option<Credentials>, Box<dyn Error + Send + Sync>> {
+    fn credentials(&self, url: &RepoUrl) -> Result<Option<Credentials>, Box<dyn Error + Send + Sync>> {
         Ok((url.host() == self.host).then(|| self.credentials.clone()))
     }
 }

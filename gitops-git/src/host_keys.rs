@@ -51,9 +51,7 @@ impl FromStr for Fingerprint {
     fn from_str(text: &str) -> Result<Self, FingerprintError> {
         let base64 = |c: char| c.is_ascii_alphanumeric() || c == '+' || c == '/';
         match text.strip_prefix("SHA256:") {
-            Some(digest) if digest.len() == 43 && digest.chars().all(base64) => {
-                Ok(Self(text.to_owned()))
-            }
+            Some(digest) if digest.len() == 43 && digest.chars().all(base64) => Ok(Self(text.to_owned())),
             _ => Err(FingerprintError { text: text.chars().take(80).collect() }),
         }
     }

@@ -80,8 +80,7 @@ mod url;
 mod version_range;
 
 pub use commit::{
-    CommitOptions, EditError, Identity, IdentityError, PushError, PushMode, PushOutcome, Signer,
-    TreeEdit,
+    CommitOptions, EditError, Identity, IdentityError, PushError, PushMode, PushOutcome, Signer, TreeEdit,
 };
 pub use credentials::{CredentialSource, Credentials, SshKey};
 pub use host_keys::{Fingerprint, FingerprintError, HostKeys, OfferedKey};
@@ -94,8 +93,6 @@ pub use remote::{Cancel, Progress, Proxy, Remote, Timeouts, Tls};
 pub use remote_error::{Phase, RemoteError};
 pub use revision::{ResolveError, Resolved, Revision};
 pub use secret::Secret;
-pub use tree::{
-    Entry, EntryKind, ExportError, ExportOptions, LfsPointer, Limits, ReadError, TreeReader,
-};
+pub use tree::{Entry, EntryKind, ExportError, ExportOptions, LfsPointer, Limits, ReadError, TreeReader};
 pub use url::{RepoUrl, Scheme, UrlError};
 pub use version_range::VersionRange;

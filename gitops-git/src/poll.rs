@@ -9,7 +9,7 @@ use crate::protocol::{ls_refs, pkt_line};
 use crate::refs::{RefFilter, RefSnapshot, RemoteRef};
 use crate::remote::Remote;
 use crate::remote_error::RemoteError;
-use crate::revision::{Resolved, ResolveError, Revision};
+use crate::revision::{ResolveError, Resolved, Revision};
 use crate::transport::session::Session;
 use crate::transport::{Service, Version, http, process};
 use crate::url::{RepoUrl, Scheme};
@@ -143,8 +143,7 @@ fn list_stream(session: &Arc<Session>, filter: &RefFilter) -> Result<Vec<RemoteR
 
 /// Reads the refs of a local repository without the `git` program.
 fn list_directory(session: &Session) -> Result<Vec<RemoteRef>, RemoteError> {
-    let mut remote = git2::Remote::create_detached(session.remote.url.to_string())
-        .map_err(RemoteError::library)?;
+    let mut remote = git2::Remote::create_detached(session.remote.url.to_string()).map_err(RemoteError::library)?;
     remote.connect(git2::Direction::Fetch).map_err(|error| session.explain(error))?;
     from_libgit2(&remote).map_err(RemoteError::library)
 }

@@ -107,9 +107,7 @@ impl Poller {
                 Ok(refs)
             }
             Err(error) => {
-                let PollError::Remote { source, .. } = &error else {
-                    unreachable!("listing refs resolves nothing")
-                };
+                let PollError::Remote { source, .. } = &error else { unreachable!("listing refs resolves nothing") };
                 let pause = back_off(self.interval, state.failures);
                 let pause = pause.max(source.retry_after().unwrap_or_default());
                 let error = Arc::new(error);

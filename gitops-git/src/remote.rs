@@ -209,11 +209,7 @@ pub struct Timeouts {
 impl Timeouts {
     /// The defaults.
     pub fn new() -> Self {
-        Self {
-            connect: Duration::from_secs(15),
-            stall: Duration::from_secs(60),
-            total: Duration::from_secs(600),
-        }
+        Self { connect: Duration::from_secs(15), stall: Duration::from_secs(60), total: Duration::from_secs(600) }
     }
 
     /// Sets the deadline for making a connection.
@@ -282,10 +278,6 @@ pub struct Progress {
 
 impl Progress {
     pub(crate) fn of(stats: &git2::Progress<'_>) -> Self {
-        Self {
-            objects: stats.received_objects(),
-            total_objects: stats.total_objects(),
-            bytes: stats.received_bytes(),
-        }
+        Self { objects: stats.received_objects(), total_objects: stats.total_objects(), bytes: stats.received_bytes() }
     }
 }

@@ -194,16 +194,13 @@ impl RemoteError {
     /// What the user can do about it, where that is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::HostKey { offered: Some(key), .. } => Some(format!(
-                "after checking the fingerprint, add this line to known_hosts: {}",
-                key.known_hosts_line
-            )),
+            Self::HostKey { offered: Some(key), .. } => {
+                Some(format!("after checking the fingerprint, add this line to known_hosts: {}", key.known_hosts_line))
+            }
             Self::NotFound { .. } => {
                 Some("servers answer so for a private repository without valid credentials".into())
             }
-            Self::Unauthorized { given: false, .. } => {
-                Some("no credentials were given for this host".into())
-            }
+            Self::Unauthorized { given: false, .. } => Some("no credentials were given for this host".into()),
             _ => None,
         }
     }
@@ -228,7 +225,5 @@ fn words(server: &str) -> String {
 }
 
 fn key(offered: Option<&Box<OfferedKey>>) -> String {
-    offered.map_or_else(String::new, |key| {
-        format!(": it offers {} with fingerprint {}", key.kind, key.fingerprint)
-    })
+    offered.map_or_else(String::new, |key| format!(": it offers {} with fingerprint {}", key.kind, key.fingerprint))
 }

@@ -146,9 +146,7 @@ impl Revision {
         let found = match self {
             Self::Commit(commit) => return Ok(Resolved::commit(*commit)),
             Self::Head => refs.get("HEAD"),
-            Self::Range(range) => {
-                range.highest(refs).or_else(|| by_name(refs, &range.to_string()))
-            }
+            Self::Range(range) => range.highest(refs).or_else(|| by_name(refs, &range.to_string())),
             Self::Name(name) => match by_name(refs, name) {
                 None if is_abbreviated(name) => return by_tip(refs, name),
                 found => found,
@@ -183,11 +181,8 @@ pub(crate) fn is_abbreviated(name: &str) -> bool {
 
 fn by_tip(refs: &RefSnapshot, digits: &str) -> Result<Resolved, ResolveError> {
     let digits = digits.to_ascii_lowercase();
-    let mut commits: Vec<_> = refs
-        .iter()
-        .map(RemoteRef::commit)
-        .filter(|commit| commit.to_string().starts_with(&digits))
-        .collect();
+    let mut commits: Vec<_> =
+        refs.iter().map(RemoteRef::commit).filter(|commit| commit.to_string().starts_with(&digits)).collect();
     commits.sort_unstable();
     commits.dedup();
     match commits[..] {
@@ -199,9 +194,7 @@ fn by_tip(refs: &RefSnapshot, digits: &str) -> Result<Resolved, ResolveError> {
 
 fn no_such_revision(refs: &RefSnapshot, revision: &str) -> ResolveError {
     let lower = revision.to_lowercase();
-    let short = |name: &str| {
-        name.strip_prefix("refs/heads/").or(name.strip_prefix("refs/tags/")).map(str::to_owned)
-    };
+    let short = |name: &str| name.strip_prefix("refs/heads/").or(name.strip_prefix("refs/tags/")).map(str::to_owned);
     let similar = |name: &String| {
         let name = name.to_lowercase();
         name.contains(&lower) || lower.contains(&name)
@@ -292,9 +285,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_an_error_with_candidates() {
-        let Err(ResolveError::NoSuchRevision { candidates, .. }) = resolved("mai") else {
-            panic!("mai is no ref")
-        };
+        let Err(ResolveError::NoSuchRevision { candidates, .. }) = resolved("mai") else { panic!("mai is no ref") };
         assert_eq!(candidates, ["main"]);
         assert!(resolved("^3").is_err());
         assert!(resolved("0123456").is_err());

@@ -314,23 +314,19 @@ impl RepoUrl {
     /// Refuses what `ssh` or a remote shell could take for an option.
     fn checked(self) -> Result<Self, UrlError> {
         let path = |reason| Err(UrlError::Path { reason });
-        if self.user.as_ref().is_some_and(|user| {
-            user.is_empty() || user.starts_with('-') || user.contains(char::is_whitespace)
-        }) {
+        if self
+            .user
+            .as_ref()
+            .is_some_and(|user| user.is_empty() || user.starts_with('-') || user.contains(char::is_whitespace))
+        {
             return Err(UrlError::User);
         }
         match self.scheme {
             _ if self.path.trim_matches('/').is_empty() => path("it is empty"),
-            _ if percent_decoded(&self.path).contains(char::is_control) => {
-                path("it has a control character")
-            }
+            _ if percent_decoded(&self.path).contains(char::is_control) => path("it has a control character"),
             // `host:-x` and `ssh://host/-x` alike would reach git as an option.
-            Scheme::Ssh if self.server_path().trim_start_matches('/').starts_with('-') => {
-                path("it starts with a dash")
-            }
-            Scheme::Http | Scheme::Https if self.path.contains(['?', '#']) => {
-                path("it has a query or a fragment")
-            }
+            Scheme::Ssh if self.server_path().trim_start_matches('/').starts_with('-') => path("it starts with a dash"),
+            Scheme::Http | Scheme::Https if self.path.contains(['?', '#']) => path("it has a query or a fragment"),
             Scheme::Http | Scheme::Https if !self.path.bytes().all(|b| b.is_ascii_graphic()) => {
                 path("it has characters that must be percent-encoded")
             }

@@ -81,10 +81,8 @@ impl VersionRange {
         };
         let tags = refs.iter().filter_map(|reference| Some((version(reference)?, reference)));
         // By name where versions are equal, so that the choice is always the same.
-        tags.max_by(|(a, tag_a), (b, tag_b)| {
-            a.cmp_precedence(b).then_with(|| tag_a.name.cmp(&tag_b.name))
-        })
-        .map(|(_, reference)| reference)
+        tags.max_by(|(a, tag_a), (b, tag_b)| a.cmp_precedence(b).then_with(|| tag_a.name.cmp(&tag_b.name)))
+            .map(|(_, reference)| reference)
     }
 }
 
@@ -114,13 +112,8 @@ fn tag_version(tag: &str) -> Option<Version> {
 
 fn all_of(text: &str) -> Option<Vec<Comparison>> {
     if let Some((low, high)) = text.split_once(" - ") {
-        let part = |operator, version: &str| {
-            Some(Comparison { operator, version: Partial::parse(version.trim())? })
-        };
-        return Some(vec![
-            part(Operator::GreaterOrEqual, low)?,
-            part(Operator::LessOrEqual, high)?,
-        ]);
+        let part = |operator, version: &str| Some(Comparison { operator, version: Partial::parse(version.trim())? });
+        return Some(vec![part(Operator::GreaterOrEqual, low)?, part(Operator::LessOrEqual, high)?]);
     }
     // An operator may stand apart from its version: glue them before splitting.
     let mut glued = String::new();
@@ -162,9 +155,7 @@ impl Comparison {
         }
         let low = self.version.lowest();
         let at_least = version.cmp_precedence(&low) != Ordering::Less;
-        let below = |end: Option<Version>| {
-            end.is_none_or(|end| version.cmp_precedence(&end) == Ordering::Less)
-        };
+        let below = |end: Option<Version>| end.is_none_or(|end| version.cmp_precedence(&end) == Ordering::Less);
         match self.operator {
             Operator::Equal => at_least && below(self.version.after()),
             Operator::NotEqual => !(at_least && below(self.version.after())),

@@ -5,8 +5,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use gitops_git::{
-    Credentials, FetchError, PollError, PushError, PushOutcome, RefFilter, Remote, RemoteError,
-    Revision, Timeouts,
+    Credentials, FetchError, PollError, PushError, PushOutcome, RefFilter, Remote, RemoteError, Revision, Timeouts,
 };
 use support::http::{HttpServer, PASSWORD, USER};
 use support::{Fixture, options};
@@ -29,18 +28,15 @@ fn poll_fetch_read_and_push() {
     assert_eq!(commit.id.to_string(), fixture.tip("main"));
     assert_eq!(mirror.tree(commit.id).unwrap().read("VERSION".as_ref()).unwrap(), b"0003");
 
-    let outcome = mirror
-        .commit_and_push("main", &options("bump"), |tree| tree.write("VERSION".as_ref(), "4\n"))
-        .unwrap();
+    let outcome =
+        mirror.commit_and_push("main", &options("bump"), |tree| tree.write("VERSION".as_ref(), "4\n")).unwrap();
     let PushOutcome::Pushed { commit, .. } = outcome else { panic!("{outcome:?}") };
     assert_eq!(commit.to_string(), fixture.tip("main"));
     assert_eq!(fixture.git(&["show", "main:VERSION"]), "4");
     assert_eq!(fixture.git(&["log", "-1", "--format=%an %ae %s", "main"]), "CI ci@example.com bump");
     assert_eq!(fixture.git(&["rev-list", "--count", "main"]), "4");
 
-    let again = mirror
-        .commit_and_push("main", &options("bump"), |tree| tree.write("VERSION".as_ref(), "4\n"))
-        .unwrap();
+    let again = mirror.commit_and_push("main", &options("bump"), |tree| tree.write("VERSION".as_ref(), "4\n")).unwrap();
     assert!(matches!(again, PushOutcome::Unchanged { .. }), "{again:?}");
     assert_eq!(mirror.fetch(&Revision::branch("main")).unwrap().id, commit);
     server.requests();
@@ -99,10 +95,8 @@ fn a_redirect_is_followed_without_credentials_for_another_host() {
     let fixture = Fixture::new(1);
     let (server, _) = serve(&fixture);
     let front = HttpServer::start(fixture.dir.path(), None);
-    let to = format!(
-        "Location: {}/info/refs?service=git-upload-pack\r\n",
-        server.url().to_string().trim_end_matches('/')
-    );
+    let to =
+        format!("Location: {}/info/refs?service=git-upload-pack\r\n", server.url().to_string().trim_end_matches('/'));
     front.faults(|faults| faults.answer = Some((302, to, String::new())));
     let remote = Remote::new(front.url()).credentials(Credentials::basic(USER, PASSWORD));
     let error = remote.list_refs(&RefFilter::all()).unwrap_err();
@@ -198,9 +192,7 @@ fn the_server_says_why_it_refuses_a_push() {
     let fixture = Fixture::new(1);
     let (_server, remote) = serve(&fixture);
     let mirror = fixture.mirror(remote);
-    let push = || {
-        mirror.commit_and_push("main", &options("no"), |tree| tree.write("NO".as_ref(), "no\n"))
-    };
+    let push = || mirror.commit_and_push("main", &options("no"), |tree| tree.write("NO".as_ref(), "no\n"));
     fixture.hook("pre-receive", "echo 'Fridays are for reading.' >&2; exit 1");
     let error = push().unwrap_err();
     assert!(matches!(error, PushError::Rejected { .. }), "{error:?}");
@@ -222,9 +214,7 @@ fn hooks_after_a_push_run_to_their_end() {
     fixture.hook("post-receive", "sleep 0.3; echo working; echo \"$GIT_PUSH_OPTION_0\" > ../ran");
     let mirror = fixture.mirror(remote);
     mirror
-        .commit_and_push("main", &options("x").push_option("ci.skip"), |tree| {
-            tree.write("X".as_ref(), "x\n")
-        })
+        .commit_and_push("main", &options("x").push_option("ci.skip"), |tree| tree.write("X".as_ref(), "x\n"))
         .unwrap();
     let ran = std::fs::read_to_string(fixture.dir.path().join("ran")).unwrap();
     assert_eq!(ran, "ci.skip\n");

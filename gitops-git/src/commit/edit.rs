@@ -109,9 +109,7 @@ impl TreeEdit {
         match self.base.entry(real) {
             Err(ReadError::NotFound { .. }) => Ok(()),
             Ok(entry) if entry.kind.is_file() => Ok(()),
-            Ok(entry) => {
-                Err(EditError::NotAFile { path: real.to_owned(), found: entry.kind })
-            }
+            Ok(entry) => Err(EditError::NotAFile { path: real.to_owned(), found: entry.kind }),
             Err(source) => Err(EditError::Read { path: real.to_owned(), source }),
         }
     }

@@ -142,9 +142,7 @@ impl PushError {
                 Some("the credentials may read the repository, but not write to it".into())
             }
             Self::Remote { source, .. } => source.hint(),
-            Self::Protected { .. } => {
-                Some("allow the user to push to it, or push to another branch and merge".into())
-            }
+            Self::Protected { .. } => Some("allow the user to push to it, or push to another branch and merge".into()),
             _ => None,
         }
     }

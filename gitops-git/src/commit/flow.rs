@@ -154,9 +154,7 @@ impl Mirror {
                     .map_err(|failure| self.fetch_setback(branch, mode, &revision, failure))?;
                 let tip = Some(commit.id);
                 match mode {
-                    PushMode::Lease(lease)
-                        if commit.id != *lease && !race.unanswered.contains(&commit.id) =>
-                    {
+                    PushMode::Lease(lease) if commit.id != *lease && !race.unanswered.contains(&commit.id) => {
                         Err(moved(branch, *lease, tip).into())
                     }
                     _ => Ok(Base { generation, tip, expected: tip }),
@@ -176,9 +174,7 @@ impl Mirror {
         }
         let mode = PushMode::Create { from: from.clone() };
         match self.fetch_locked(from) {
-            Ok((generation, commit)) => {
-                Ok(Base { generation, tip: Some(commit.id), expected: None })
-            }
+            Ok((generation, commit)) => Ok(Base { generation, tip: Some(commit.id), expected: None }),
             Err(Failure::Resolve(ResolveError::Empty)) => {
                 let mirror = |source| PushError::Mirror { branch: branch.to_owned(), source };
                 let generation = self.any_generation().map_err(mirror)?;
@@ -197,18 +193,10 @@ impl Mirror {
         Ok(fresh)
     }
 
-    fn fetch_setback(
-        &self,
-        branch: &str,
-        mode: &PushMode,
-        revision: &Revision,
-        failure: Failure,
-    ) -> Setback {
+    fn fetch_setback(&self, branch: &str, mode: &PushMode, revision: &Revision, failure: Failure) -> Setback {
         let url = &self.remote.url;
         match (&failure, mode) {
-            (Failure::Resolve(_), PushMode::Lease(expected)) => {
-                moved(branch, *expected, None).into()
-            }
+            (Failure::Resolve(_), PushMode::Lease(expected)) => moved(branch, *expected, None).into(),
             (Failure::Resolve(_), PushMode::FastForward) => {
                 PushError::NoBranch { branch: branch.to_owned(), url: url.clone() }.into()
             }
@@ -225,11 +213,7 @@ impl Mirror {
         }
     }
 
-    fn tree_of(
-        &self,
-        base: &Base,
-        repository: git2::Repository,
-    ) -> Result<TreeEdit, git2::Error> {
+    fn tree_of(&self, base: &Base, repository: git2::Repository) -> Result<TreeEdit, git2::Error> {
         let root = match base.tip {
             Some(tip) => repository.find_commit(tip.to_git())?.tree_id(),
             None => repository.treebuilder(None)?.write()?,
@@ -251,20 +235,14 @@ impl Mirror {
         let name = branch.to_owned();
         match (sent, &options.mode) {
             (Sent::Landed, _) => Ok(()),
-            (Sent::Moved { found }, PushMode::Lease(expected)) => {
-                Err(moved(branch, *expected, found).into())
-            }
-            (Sent::Moved { .. }, PushMode::Create { .. }) => {
-                Err(PushError::Exists { branch: name }.into())
-            }
+            (Sent::Moved { found }, PushMode::Lease(expected)) => Err(moved(branch, *expected, found).into()),
+            (Sent::Moved { .. }, PushMode::Create { .. }) => Err(PushError::Exists { branch: name }.into()),
             (Sent::Moved { .. }, _) => Err(lost(String::new())),
             (Sent::TooLate { server }, _) => Err(lost(server)),
             (Sent::Declined { reason, server }, _) if is_protection(&reason, &server) => {
                 Err(PushError::Protected { branch: name, reason, server }.into())
             }
-            (Sent::Declined { reason, server }, _) => {
-                Err(PushError::Rejected { branch: name, reason, server }.into())
-            }
+            (Sent::Declined { reason, server }, _) => Err(PushError::Rejected { branch: name, reason, server }.into()),
             (Sent::Unknown(error), _) => {
                 race.unanswered.push(commit);
                 let not_before = error.retry_after();

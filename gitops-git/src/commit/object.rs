@@ -7,8 +7,7 @@ use crate::commit::error::PushError;
 use crate::commit::options::{CommitOptions, Identity};
 use crate::id::ObjectId;
 
-pub(crate) type Edit<'a> =
-    dyn FnMut(&mut TreeEdit) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + 'a;
+pub(crate) type Edit<'a> = dyn FnMut(&mut TreeEdit) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + 'a;
 
 /// Lets `edit` change the tree, and commits it on `parent`; `None` if nothing changed.
 pub(crate) fn commit(
@@ -20,10 +19,7 @@ pub(crate) fn commit(
     edit: &mut Edit<'_>,
 ) -> Result<Option<ObjectId>, PushError> {
     edit(&mut tree).map_err(|source| PushError::Edit { branch: branch.to_owned(), source })?;
-    let failed = |source: git2::Error| PushError::Commit {
-        branch: branch.to_owned(),
-        source: Box::new(source),
-    };
+    let failed = |source: git2::Error| PushError::Commit { branch: branch.to_owned(), source: Box::new(source) };
     let changed = tree.write_tree(repository).map_err(failed)?;
     if changed == tree.base().root() {
         return Ok(None);

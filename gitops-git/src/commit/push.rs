@@ -16,11 +16,18 @@ use crate::transport::session::Session;
 pub(crate) enum Sent {
     Landed,
     /// The branch was elsewhere, at `found`, before anything was sent.
-    Moved { found: Option<ObjectId> },
+    Moved {
+        found: Option<ObjectId>,
+    },
     /// Someone else was faster.
-    TooLate { server: String },
+    TooLate {
+        server: String,
+    },
     /// The server does not want it.
-    Declined { reason: String, server: String },
+    Declined {
+        reason: String,
+        server: String,
+    },
     /// The conversation failed; the commit may have arrived or not.
     Unknown(RemoteError),
 }
@@ -71,23 +78,15 @@ pub(crate) fn push(
     push_options.remote_callbacks(callbacks).remote_push_options(&server_options);
     let refspec = format!("{commit}:{reference}");
     // git2 panics on a status that is not UTF-8, and the server chooses it.
-    let pushed = catch_unwind(AssertUnwindSafe(|| {
-        libgit2.push(&[refspec.as_str()], Some(&mut push_options))
-    }));
+    let pushed = catch_unwind(AssertUnwindSafe(|| libgit2.push(&[refspec.as_str()], Some(&mut push_options))));
     drop(push_options);
-    let pushed = pushed.map_err(|_| RemoteError::Protocol {
-        reason: "the status of a ref is not UTF-8".to_owned(),
-    })?;
+    let pushed = pushed.map_err(|_| RemoteError::Protocol { reason: "the status of a ref is not UTF-8".to_owned() })?;
     // The server may have closed the connection already.
     let _ = libgit2.disconnect();
     verdict(&session, seen.into_inner(), pushed)
 }
 
-fn verdict(
-    session: &Session,
-    seen: Seen,
-    pushed: Result<(), git2::Error>,
-) -> Result<Sent, RemoteError> {
+fn verdict(session: &Session, seen: Seen, pushed: Result<(), git2::Error>) -> Result<Sent, RemoteError> {
     if let Some(found) = seen.moved {
         return Ok(Sent::Moved { found: Some(found).filter(|id| !id.is_zero()) });
     }
@@ -100,17 +99,13 @@ fn verdict(
                 false => Sent::Declined { reason, server },
             })
         }
-        (None, Err(error)) if error.code() == ErrorCode::NotFastForward => {
-            Ok(Sent::TooLate { server: String::new() })
-        }
+        (None, Err(error)) if error.code() == ErrorCode::NotFastForward => Ok(Sent::TooLate { server: String::new() }),
         (None, Err(error)) => match session.explain(error) {
             error if error.is_transient() => Ok(Sent::Unknown(error)),
             error => Err(error),
         },
         // No server in use is silent about a ref; looking again tells.
-        (None, Ok(())) => {
-            Ok(Sent::Unknown(RemoteError::Interrupted { server: session.words(), source: None }))
-        }
+        (None, Ok(())) => Ok(Sent::Unknown(RemoteError::Interrupted { server: session.words(), source: None })),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::poll::from_libgit2;
 use crate::refs::RefSnapshot;
 use crate::remote::{Progress, Remote};
 use crate::remote_error::RemoteError;
-use crate::revision::{Resolved, ResolveError, Revision, is_abbreviated};
+use crate::revision::{ResolveError, Resolved, Revision, is_abbreviated};
 use crate::transport::process;
 use crate::transport::register::Registered;
 use crate::transport::session::Session;
@@ -82,9 +82,7 @@ impl Failure {
             Self::Remote(source) => FetchError::Remote { revision, url, source },
             Self::Resolve(source) => FetchError::Resolve { revision, url, source },
             Self::Mirror(source) => FetchError::Mirror { revision, url, source },
-            Self::Corrupt(error) => {
-                FetchError::Remote { revision, url, source: RemoteError::library(error) }
-            }
+            Self::Corrupt(error) => FetchError::Remote { revision, url, source: RemoteError::library(error) },
         }
     }
 }
@@ -131,10 +129,7 @@ impl Mirror {
     }
 
     /// The same for a caller that holds the lock.
-    pub(crate) fn fetch_locked(
-        &self,
-        revision: &Revision,
-    ) -> Result<(Generation, Commit), Failure> {
+    pub(crate) fn fetch_locked(&self, revision: &Revision) -> Result<(Generation, Commit), Failure> {
         let current = Generation::current(&self.root)?;
         generation::sweep(&self.root, current.as_ref())?;
         if let Some(generation) = current.filter(|current| !self.is_overgrown(current)) {
@@ -157,8 +152,7 @@ impl Mirror {
 
     fn fetch_into(&self, generation: &Generation, revision: &Revision) -> Result<Commit, Failure> {
         let opened = generation.repository();
-        let repository =
-            opened.map_err(|source| MirrorError::library(generation.path(), source))?;
+        let repository = opened.map_err(|source| MirrorError::library(generation.path(), source))?;
         if let Revision::Commit(id) = revision
             && is_published(&repository, *id)
         {
@@ -186,17 +180,14 @@ impl<'a> Fetch<'a> {
         let (url, registered) = libgit2_url(&session);
         let remote = repository.remote_anonymous(&url).map_err(RemoteError::library)?;
         let refs = RefSnapshot::default();
-        let mut fetch =
-            Self { repository, mirror, session, _registered: registered, remote, refs };
+        let mut fetch = Self { repository, mirror, session, _registered: registered, remote, refs };
         fetch.list()?;
         Ok(fetch)
     }
 
     fn list(&mut self) -> Result<(), RemoteError> {
         // The connection stays open for the download that may follow.
-        self.remote
-            .connect(Direction::Fetch)
-            .map_err(|error| self.session.explain(error))?;
+        self.remote.connect(Direction::Fetch).map_err(|error| self.session.explain(error))?;
         self.refs = RefSnapshot::new(from_libgit2(&self.remote).map_err(RemoteError::library)?);
         Ok(())
     }
@@ -204,9 +195,7 @@ impl<'a> Fetch<'a> {
     /// The commit that `revision` means; everything is fetched if only that can tell.
     fn resolve(&mut self, revision: &Revision) -> Result<Resolved, Failure> {
         match revision.resolve(&self.refs) {
-            Err(ResolveError::NoSuchRevision { revision: digits, candidates })
-                if is_abbreviated(&digits) =>
-            {
+            Err(ResolveError::NoSuchRevision { revision: digits, candidates }) if is_abbreviated(&digits) => {
                 self.download_everything()?;
                 let short = digits.to_ascii_lowercase();
                 let odb = self.repository.odb().map_err(Failure::Corrupt)?;
@@ -216,10 +205,7 @@ impl<'a> Fetch<'a> {
                     Err(error) if error.code() == ErrorCode::Ambiguous => {
                         Err(Failure::Resolve(ResolveError::Ambiguous { revision: digits }))
                     }
-                    Err(_) => Err(Failure::Resolve(ResolveError::NoSuchRevision {
-                        revision: digits,
-                        candidates,
-                    })),
+                    Err(_) => Err(Failure::Resolve(ResolveError::NoSuchRevision { revision: digits, candidates })),
                 }
             }
             resolved => resolved.map_err(Failure::Resolve),
@@ -376,9 +362,7 @@ pub(crate) fn publish(repository: &Repository, commit: ObjectId) -> Result<(), g
 
 fn read_commit(repository: &Repository, resolved: Resolved) -> Result<Commit, Failure> {
     let object = repository.find_object(resolved.commit.to_git(), None);
-    let commit = object
-        .and_then(|object| object.peel_to_commit())
-        .map_err(Failure::Corrupt)?;
+    let commit = object.and_then(|object| object.peel_to_commit()).map_err(Failure::Corrupt)?;
     let tree = commit.tree().map_err(Failure::Corrupt)?;
     Ok(Commit {
         id: ObjectId::from_git(commit.id()),

@@ -52,8 +52,7 @@ impl Generation {
             .keep();
         let mut options = git2::RepositoryInitOptions::new();
         options.bare(true).external_template(false).no_reinit(true);
-        Repository::init_opts(&path, &options)
-            .map_err(|source| MirrorError::library(&path, source))?;
+        Repository::init_opts(&path, &options).map_err(|source| MirrorError::library(&path, source))?;
         Self::pinned(path)
     }
 
@@ -164,9 +163,7 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>, MirrorError> {
 
 fn remove_file(path: &Path) -> Result<(), MirrorError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(io_error("remove", path, error))
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", path, error)),
         _ => Ok(()),
     }
 }
@@ -177,9 +174,7 @@ fn remove_unless_read(generation: &Path) -> Result<(), MirrorError> {
         return Ok(());
     }
     match fs::remove_dir_all(generation) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(io_error("remove", generation, error))
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", generation, error)),
         _ => Ok(()),
     }
 }

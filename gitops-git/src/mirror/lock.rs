@@ -11,11 +11,7 @@ pub(crate) struct Lock {
     _file: File,
 }
 
-pub(crate) fn acquire(
-    path: &Path,
-    patience: Duration,
-    cancel: &Cancel,
-) -> Result<Lock, MirrorError> {
+pub(crate) fn acquire(path: &Path, patience: Duration, cancel: &Cancel) -> Result<Lock, MirrorError> {
     let file = open(path)?;
     let start = Instant::now();
     loop {

@@ -187,14 +187,9 @@ impl Mirror {
     ///
     /// When the directory cannot be used, or belongs to another repository.
     /// That someone else is using the mirror is not an error.
-    pub fn open(
-        root: impl Into<PathBuf>,
-        remote: Remote,
-        options: MirrorOptions,
-    ) -> Result<Self, MirrorError> {
+    pub fn open(root: impl Into<PathBuf>, remote: Remote, options: MirrorOptions) -> Result<Self, MirrorError> {
         let mirror = Self { root: root.into(), remote, options };
-        fs::create_dir_all(&mirror.root)
-            .map_err(|source| io_error("create", &mirror.root, source))?;
+        fs::create_dir_all(&mirror.root).map_err(|source| io_error("create", &mirror.root, source))?;
         let no_wait = lock::acquire(&mirror.lock_path(), Duration::ZERO, &mirror.remote.cancel);
         match no_wait {
             Ok(_lock) => {
@@ -229,8 +224,7 @@ impl Mirror {
 
     /// Waits for the right to change the mirror.
     pub(crate) fn lock(&self) -> Result<Lock, MirrorError> {
-        let lock =
-            lock::acquire(&self.lock_path(), self.options.lock_wait, &self.remote.cancel)?;
+        let lock = lock::acquire(&self.lock_path(), self.options.lock_wait, &self.remote.cancel)?;
         self.check_identity()?;
         Ok(lock)
     }
@@ -263,9 +257,7 @@ impl Mirror {
     pub(crate) fn forget(&self) -> Result<(), MirrorError> {
         let current = self.root.join("current");
         match fs::remove_file(&current) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(io_error("remove", &current, error))
-            }
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("remove", &current, error)),
             _ => Ok(()),
         }
     }

@@ -77,9 +77,7 @@ impl Refs {
         }
         let (line, capabilities) = line.split_once('\0').unwrap_or((line, ""));
         for capability in capabilities.split(' ') {
-            if let Some((name, target)) =
-                capability.strip_prefix("symref=").and_then(|symref| symref.split_once(':'))
-            {
+            if let Some((name, target)) = capability.strip_prefix("symref=").and_then(|symref| symref.split_once(':')) {
                 self.symrefs.insert(name.to_owned(), target.to_owned());
             }
         }
@@ -134,9 +132,7 @@ mod tests {
             &format!("{ID} refs/tags/v1^{{}}"),
             "",
         ]);
-        let Advertisement::Refs(refs) = read(&mut bytes.as_slice()).unwrap() else {
-            panic!("version 0 lists refs")
-        };
+        let Advertisement::Refs(refs) = read(&mut bytes.as_slice()).unwrap() else { panic!("version 0 lists refs") };
         assert_eq!(refs.len(), 3);
         assert_eq!(refs[0].symref_target.as_deref(), Some("refs/heads/main"));
         assert_eq!(refs[2].peeled, Some(ID.parse().unwrap()));
@@ -146,9 +142,7 @@ mod tests {
     fn an_empty_repository_has_no_refs() {
         let zero = "0".repeat(40);
         let bytes = packets(&[&format!("{zero} capabilities^{{}}\0agent=git/2"), ""]);
-        let Advertisement::Refs(refs) = read(&mut bytes.as_slice()).unwrap() else {
-            panic!("version 0 lists refs")
-        };
+        let Advertisement::Refs(refs) = read(&mut bytes.as_slice()).unwrap() else { panic!("version 0 lists refs") };
         assert!(refs.is_empty());
     }
 

@@ -17,11 +17,7 @@ pub(crate) struct Connection {
     stream: TcpStream,
 }
 
-pub(crate) fn open(
-    session: &Arc<Session>,
-    service: Service,
-    version: Version,
-) -> Result<Connection, RemoteError> {
+pub(crate) fn open(session: &Arc<Session>, service: Service, version: Version) -> Result<Connection, RemoteError> {
     let url = &session.remote.url;
     let stream = connect(session)?;
     let mut connection = Connection { session: Arc::clone(session), stream };
@@ -62,10 +58,7 @@ fn connect(session: &Session) -> Result<TcpStream, RemoteError> {
 
 impl Connection {
     /// Repeats `attempt` until it succeeds, fails, or a deadline passes.
-    fn patiently<T>(
-        &mut self,
-        mut attempt: impl FnMut(&mut TcpStream) -> io::Result<T>,
-    ) -> io::Result<T> {
+    fn patiently<T>(&mut self, mut attempt: impl FnMut(&mut TcpStream) -> io::Result<T>) -> io::Result<T> {
         let waiting = Instant::now();
         let stall = self.session.remote.timeouts.stall;
         loop {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use tempfile::SpooledTempFile;
-use ureq::http::{Response, header};
 use ureq::Body;
+use ureq::http::{Response, header};
 
 use crate::credentials::Credentials;
 use crate::remote_error::RemoteError;
@@ -29,11 +29,7 @@ const IN_MEMORY: usize = 1 << 20;
 const DRAINED: u64 = 1 << 20;
 
 /// Asks what the server has: `GET <base>/info/refs?service=<service>`.
-pub(crate) fn advertisement(
-    session: &Arc<Session>,
-    service: Service,
-    version: Version,
-) -> Result<Answer, RemoteError> {
+pub(crate) fn advertisement(session: &Arc<Session>, service: Service, version: Version) -> Result<Answer, RemoteError> {
     let agent = http_agent::of(&session.remote)?;
     let query = format!("/info/refs?service={}", service.name());
     let mut base = base(session);
@@ -137,18 +133,12 @@ fn same_origin(to: &str, from: &str) -> bool {
         return false;
     };
     let upgrade = to.scheme() == crate::url::Scheme::Https && to.port().is_none();
-    let port = (to.scheme() == from.scheme() && to.port() == from.port())
-        || (upgrade && from.port().is_none());
+    let port = (to.scheme() == from.scheme() && to.port() == from.port()) || (upgrade && from.port().is_none());
     to.host() == from.host() && port
 }
 
 /// The base that a redirect of `<base><query>` leads to, as git works it out.
-fn redirected(
-    session: &Session,
-    base: &str,
-    response: &Response<Body>,
-    query: &str,
-) -> Result<String, RemoteError> {
+fn redirected(session: &Session, base: &str, response: &Response<Body>, query: &str) -> Result<String, RemoteError> {
     let location = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
     let to = location.unwrap_or("nowhere");
     let refused = || RemoteError::Redirect { to: session.clean(to) };
@@ -168,11 +158,7 @@ fn redirected(
     }
 }
 
-fn accepted(
-    session: &Session,
-    response: Response<Body>,
-    expected: &str,
-) -> Result<Response<Body>, RemoteError> {
+fn accepted(session: &Session, response: Response<Body>, expected: &str) -> Result<Response<Body>, RemoteError> {
     if !response.status().is_success() {
         return Err(http_errors::status(session, response));
     }
@@ -181,9 +167,7 @@ fn accepted(
         return Ok(response);
     }
     let kind = session.clean(kind.unwrap_or("nothing"));
-    Err(RemoteError::Protocol {
-        reason: format!("its content type is {kind}, as that of a web page might be"),
-    })
+    Err(RemoteError::Protocol { reason: format!("its content type is {kind}, as that of a web page might be") })
 }
 
 /// The body of an answer, being received.

@@ -52,14 +52,9 @@ fn tls(tls: &Tls) -> Result<TlsConfig, RemoteError> {
         roots.extend(system.iter().map(|der| Certificate::from_der(der).to_owned()));
     }
     if roots.is_empty() {
-        return Err(settings(
-            "the system has no certificate authorities (on Linux, package ca-certificates)",
-        ));
+        return Err(settings("the system has no certificate authorities (on Linux, package ca-certificates)"));
     }
-    Ok(TlsConfig::builder()
-        .root_certs(RootCerts::new_with_certs(&roots))
-        .client_cert(client_identity(tls)?)
-        .build())
+    Ok(TlsConfig::builder().root_certs(RootCerts::new_with_certs(&roots)).client_cert(client_identity(tls)?).build())
 }
 
 fn client_identity(tls: &Tls) -> Result<Option<ClientCert>, RemoteError> {

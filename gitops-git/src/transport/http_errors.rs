@@ -57,16 +57,12 @@ pub(crate) fn request_failed(session: &Session, error: ureq::Error) -> RemoteErr
     let timeouts = &session.remote.timeouts;
     let timeout = |phase, after| RemoteError::Timeout { phase, after };
     match error {
-        ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
-            timeout(Phase::Connect, timeouts.connect)
-        }
-        ureq::Error::Timeout(Timeout::Global | Timeout::PerCall) => {
-            timeout(Phase::Total, timeouts.total)
-        }
+        ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => timeout(Phase::Connect, timeouts.connect),
+        ureq::Error::Timeout(Timeout::Global | Timeout::PerCall) => timeout(Phase::Total, timeouts.total),
         ureq::Error::Timeout(_) => timeout(Phase::Stall, timeouts.stall),
-        ureq::Error::HostNotFound
-        | ureq::Error::ConnectionFailed
-        | ureq::Error::ConnectProxyFailed(_) => connect(session, error),
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::ConnectProxyFailed(_) => {
+            connect(session, error)
+        }
         ureq::Error::Rustls(_) | ureq::Error::Tls(_) => certificate(error),
         ureq::Error::Io(error) => io_failed(session, error),
         other => interrupted_by(session, Box::new(other)),
@@ -86,9 +82,7 @@ fn io_failed(session: &Session, error: io::Error) -> RemoteError {
     match error.kind() {
         ConnectionRefused | HostUnreachable | NetworkUnreachable => connect(session, error),
         // rustls reports a refused certificate through the stream it wraps.
-        io::ErrorKind::InvalidData if error.to_string().contains("certificate") => {
-            certificate(error)
-        }
+        io::ErrorKind::InvalidData if error.to_string().contains("certificate") => certificate(error),
         _ => interrupted(session, error),
     }
 }

@@ -59,11 +59,7 @@ pub(crate) fn git_is_installed() -> bool {
 }
 
 /// `git upload-pack` or `git receive-pack` on a local repository.
-pub(crate) fn open_local(
-    session: &Arc<Session>,
-    service: Service,
-    version: Version,
-) -> Result<Process, RemoteError> {
+pub(crate) fn open_local(session: &Arc<Session>, service: Service, version: Version) -> Result<Process, RemoteError> {
     let mut command = Command::new("git");
     // `git-upload-pack` is not on every PATH, `git` is.
     command.arg(service.name().trim_start_matches("git-")).arg(session.remote.url.path());
@@ -89,8 +85,7 @@ impl Process {
         let program = command.get_program().to_string_lossy().into_owned();
         let failed = |source| RemoteError::Program { program: program.clone(), source };
         let mut child = command.spawn().map_err(failed)?;
-        let (Some(stdin), Some(stdout), Some(stderr)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(failed(io::ErrorKind::BrokenPipe.into()));
         };
@@ -249,9 +244,7 @@ impl Drop for Process {
         if !self.session.has_failed() {
             // After a push the server may still be running its hooks, and would
             // be killed by a closed pipe. The watch ends this when it takes too long.
-            let _ = self.waiting(|process| {
-                io::copy(&mut process.stdout.by_ref().take(DRAINED), &mut io::sink())
-            });
+            let _ = self.waiting(|process| io::copy(&mut process.stdout.by_ref().take(DRAINED), &mut io::sink()));
         }
         {
             let mut child = lock(&self.shared.child);

@@ -88,19 +88,13 @@ impl Bridge {
             Action::UploadPackLs | Action::ReceivePackLs => {
                 Ok(Box::new(http::advertisement(&self.0, service, Version::V0)?))
             }
-            Action::UploadPack | Action::ReceivePack => {
-                Ok(Box::new(http::Call::new(Arc::clone(&self.0), service)))
-            }
+            Action::UploadPack | Action::ReceivePack => Ok(Box::new(http::Call::new(Arc::clone(&self.0), service))),
         }
     }
 }
 
 impl SmartSubtransport for Bridge {
-    fn action(
-        &self,
-        _url: &str,
-        action: Action,
-    ) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
+    fn action(&self, _url: &str, action: Action) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
         match self.start(action) {
             Ok(stream) => Ok(Box::new(BridgeStream(stream))),
             Err(error) => {

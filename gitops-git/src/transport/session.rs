@@ -34,9 +34,9 @@ impl Session {
             return Err(RemoteError::Cancelled);
         }
         let credentials = match &remote.source {
-            Some(source) => source.credentials(&remote.url).map_err(|source| {
-                RemoteError::Credentials { host: remote.url.host().to_owned(), source }
-            })?,
+            Some(source) => source
+                .credentials(&remote.url)
+                .map_err(|source| RemoteError::Credentials { host: remote.url.host().to_owned(), source })?,
             None => None,
         };
         Ok(Arc::new(Self {
@@ -48,11 +48,7 @@ impl Session {
     }
 
     /// Opens a conversation over anything but HTTP, whose requests stand alone.
-    pub(crate) fn open(
-        self: &Arc<Self>,
-        service: Service,
-        version: Version,
-    ) -> Result<Box<dyn Duplex>, RemoteError> {
+    pub(crate) fn open(self: &Arc<Self>, service: Service, version: Version) -> Result<Box<dyn Duplex>, RemoteError> {
         Ok(match self.remote.url.scheme() {
             Scheme::Git => Box::new(daemon::open(self, service, version)?),
             Scheme::Ssh => Box::new(ssh::open(self, service, version)?),
@@ -114,10 +110,9 @@ impl Session {
             None if self.remote.cancel.is_cancelled() => RemoteError::Cancelled,
             None => match error.message().strip_prefix("remote error: ") {
                 Some(words) => refusal(self.clean(words)),
-                None if error.class() == git2::ErrorClass::Net => RemoteError::Interrupted {
-                    server: self.words(),
-                    source: Some(Box::new(error)),
-                },
+                None if error.class() == git2::ErrorClass::Net => {
+                    RemoteError::Interrupted { server: self.words(), source: Some(Box::new(error)) }
+                }
                 None => RemoteError::library(error),
             },
         }
@@ -130,9 +125,7 @@ impl Session {
         }
         match error.kind() {
             io::ErrorKind::PermissionDenied => refusal(self.clean(&error.to_string())),
-            io::ErrorKind::InvalidData => {
-                RemoteError::Protocol { reason: self.clean(&error.to_string()) }
-            }
+            io::ErrorKind::InvalidData => RemoteError::Protocol { reason: self.clean(&error.to_string()) },
             _ => RemoteError::Interrupted { server: self.words(), source: Some(Box::new(error)) },
         }
     }
@@ -160,8 +153,7 @@ impl Session {
     }
 
     pub(crate) fn clean(&self, text: &str) -> String {
-        let secrets: Vec<Secret> =
-            self.credentials.iter().flat_map(Credentials::secrets).collect();
+        let secrets: Vec<Secret> = self.credentials.iter().flat_map(Credentials::secrets).collect();
         clean(text, &secrets)
     }
 

@@ -35,23 +35,14 @@ exit 1
 ";
 
 /// Opens `ssh [user@]host <service> '<path>'`.
-pub(crate) fn open(
-    session: &Arc<Session>,
-    service: Service,
-    version: Version,
-) -> Result<Process, RemoteError> {
+pub(crate) fn open(session: &Arc<Session>, service: Service, version: Version) -> Result<Process, RemoteError> {
     let files = tempfile::Builder::new().prefix("gitops-git-ssh").tempdir();
     let files = files.map_err(|source| settings(format!("no temporary directory: {source}")))?;
     let command = command(session, service, version, files.path())?;
     Process::start(session, command, version, verdict(session, files))
 }
 
-fn command(
-    session: &Session,
-    service: Service,
-    version: Version,
-    files: &Path,
-) -> Result<Command, RemoteError> {
+fn command(session: &Session, service: Service, version: Version, files: &Path) -> Result<Command, RemoteError> {
     let remote = &session.remote;
     let url = &remote.url;
     let mut command = Command::new(&remote.ssh_program);
@@ -85,11 +76,7 @@ fn quoted(path: &str) -> String {
     format!("'{}'", path.replace('\'', r"'\''").replace('!', r"'\!'"))
 }
 
-fn host_key_options(
-    command: &mut Command,
-    policy: &HostKeys,
-    files: &Path,
-) -> Result<(), RemoteError> {
+fn host_key_options(command: &mut Command, policy: &HostKeys, files: &Path) -> Result<(), RemoteError> {
     let script = files.join("host-key");
     write_private(&script, HOST_KEY_SCRIPT)?;
     let known = files.join("known_hosts");
@@ -234,10 +221,7 @@ mod tests {
     fn path_and_host_come_after_the_options() {
         let remote = Remote::new("ssh://git@h.example:2222/srv/it's.git".parse().unwrap());
         let arguments = arguments(remote);
-        assert!(
-            arguments.ends_with(r"-p 2222 -l git -- h.example git-upload-pack '/srv/it'\''s.git'"),
-            "{arguments}"
-        );
+        assert!(arguments.ends_with(r"-p 2222 -l git -- h.example git-upload-pack '/srv/it'\''s.git'"), "{arguments}");
     }
 
     #[test]

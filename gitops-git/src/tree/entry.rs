@@ -83,10 +83,7 @@ pub(crate) fn of_tree(tree: &Tree<'_>, dir: &Path) -> Result<Vec<Entry>, ReadErr
                 kind: EntryKind::from_mode(entry.filemode()),
                 id: ObjectId::from_git(entry.id()),
             }),
-            _ => Err(ReadError::UnsafeName {
-                path: dir.to_owned(),
-                name: String::from_utf8_lossy(name).into_owned(),
-            }),
+            _ => Err(ReadError::UnsafeName { path: dir.to_owned(), name: String::from_utf8_lossy(name).into_owned() }),
         }
     };
     tree.iter().map(entry).collect()
@@ -99,14 +96,10 @@ pub(crate) fn of_tree(tree: &Tree<'_>, dir: &Path) -> Result<Vec<Entry>, ReadErr
 /// `core.protectNTFS` refuse.
 pub(crate) fn is_safe(name: &str) -> bool {
     // Characters that some file systems drop from names.
-    let ignored = |c: &char| {
-        matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
-    };
+    let ignored = |c: &char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
     let folded: String = name.chars().filter(|c| !ignored(c)).collect::<String>().to_lowercase();
     let trimmed = folded.split(':').next().unwrap_or("").trim_end_matches([' ', '.']);
-    !matches!(name, "" | "." | "..")
-        && !name.contains(['/', '\0', '\\'])
-        && !matches!(trimmed, ".git" | "git~1")
+    !matches!(name, "" | "." | "..") && !name.contains(['/', '\0', '\\']) && !matches!(trimmed, ".git" | "git~1")
 }
 
 #[cfg(test)]
@@ -115,9 +108,7 @@ mod tests {
 
     #[test]
     fn names_of_gits_own_directory_are_refused_in_every_disguise() {
-        for name in
-            [".git", ".GIT", ".git.", ".git ", "git~1", ".g\u{200c}it", ".git::$INDEX", "..", "a/b"]
-        {
+        for name in [".git", ".GIT", ".git.", ".git ", "git~1", ".g\u{200c}it", ".git::$INDEX", "..", "a/b"] {
             assert!(!is_safe(name), "{name:?}");
         }
         for name in [".gitignore", ".github", "git", "..a", "a:b", "ü.yaml", ".gitmodules"] {

@@ -70,12 +70,7 @@ impl TreeReader {
     /// When the tree cannot be read, has links that lead out or forbidden names,
     /// or the file system refuses, also because names differ only in letter case
     /// on a system where that is the same name.
-    pub fn export(
-        &self,
-        path: &Path,
-        target: &Path,
-        options: &ExportOptions,
-    ) -> Result<(), ExportError> {
+    pub fn export(&self, path: &Path, target: &Path, options: &ExportOptions) -> Result<(), ExportError> {
         let parent = match target.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -104,20 +99,14 @@ impl TreeReader {
         Ok(entries)
     }
 
-    fn write_entries(
-        &self,
-        root: &Path,
-        target: &Path,
-        entries: &[(PathBuf, Entry)],
-    ) -> Result<(), ExportError> {
+    fn write_entries(&self, root: &Path, target: &Path, entries: &[(PathBuf, Entry)]) -> Result<(), ExportError> {
         let repository = self.repository();
         let limit = self.limits().max_file_bytes;
         let read = |path: &Path, entry: &Entry| {
             read_blob(&repository, entry.id, path, limit)
                 .map_err(|source| ExportError::Read { path: root.join(path), source })
         };
-        let (links, others): (Vec<_>, Vec<_>) =
-            entries.iter().partition(|(_, entry)| entry.kind == EntryKind::Symlink);
+        let (links, others): (Vec<_>, Vec<_>) = entries.iter().partition(|(_, entry)| entry.kind == EntryKind::Symlink);
         for (path, entry) in others {
             let target = target.join(path);
             let written = match entry.kind {

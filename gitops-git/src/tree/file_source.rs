@@ -34,9 +34,7 @@ fn file_error(path: &Path, error: ReadError) -> FileError {
     let path = path.to_owned();
     match error {
         ReadError::NotFound { .. } => FileError::NotFound { path },
-        ReadError::WrongKind { wanted: EntryKind::Directory, .. } => {
-            FileError::WrongKind { path, wanted: "directory" }
-        }
+        ReadError::WrongKind { wanted: EntryKind::Directory, .. } => FileError::WrongKind { path, wanted: "directory" },
         ReadError::WrongKind { .. } => FileError::WrongKind { path, wanted: "regular file" },
         ReadError::TooLarge { limit, unit: "bytes", .. } => FileError::TooLarge { path, limit },
         ReadError::Outside { .. } => FileError::Outside { path },

@@ -36,9 +36,7 @@ impl LfsPointer {
         let text = std::str::from_utf8(content).ok()?;
         let mut lines = text.lines();
         lines.next()?.strip_prefix("version https://git-lfs.github.com/spec/")?;
-        let value = |key: &str| {
-            text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
-        };
+        let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
         let sha256 = value("oid")?.strip_prefix("sha256:")?;
         let is_hash = sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit());
         let size = value("size")?.parse().ok()?;

@@ -164,11 +164,7 @@ impl ReadError {
 }
 
 impl TreeReader {
-    pub(crate) fn open(
-        generation: &Generation,
-        commit: ObjectId,
-        limits: &Limits,
-    ) -> Result<Self, ReadError> {
+    pub(crate) fn open(generation: &Generation, commit: ObjectId, limits: &Limits) -> Result<Self, ReadError> {
         let opened = generation.repository();
         let repository = opened.map_err(|source| ReadError::Mirror { source: Box::new(source) })?;
         let tree = repository.find_commit(commit.to_git()).map(|commit| commit.tree_id());
@@ -184,13 +180,8 @@ impl TreeReader {
         root: ObjectId,
         limits: &Limits,
     ) -> Self {
-        let inner = Inner {
-            repository: Mutex::new(repository),
-            _pin: generation.pin(),
-            commit,
-            root,
-            limits: limits.clone(),
-        };
+        let inner =
+            Inner { repository: Mutex::new(repository), _pin: generation.pin(), commit, root, limits: limits.clone() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -293,12 +284,7 @@ impl std::fmt::Debug for TreeReader {
 }
 
 /// Reads a blob after its size was checked.
-pub(crate) fn read_blob(
-    repository: &Repository,
-    id: ObjectId,
-    path: &Path,
-    limit: u64,
-) -> Result<Vec<u8>, ReadError> {
+pub(crate) fn read_blob(repository: &Repository, id: ObjectId, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     let failed = |source| ReadError::database(path, source);
     let odb = repository.odb().map_err(failed)?;
     let (size, _) = odb.read_header(id.to_git()).map_err(failed)?;
@@ -320,11 +306,7 @@ pub(crate) fn find_tree<'r>(
     limits: &Limits,
 ) -> Result<Tree<'r>, ReadError> {
     let failed = |source| ReadError::database(path, source);
-    let too_large = || ReadError::TooLarge {
-        path: path.to_owned(),
-        limit: limits.max_entries as u64,
-        unit: "entries",
-    };
+    let too_large = || ReadError::TooLarge { path: path.to_owned(), limit: limits.max_entries as u64, unit: "entries" };
     let oid: Oid = id.to_git();
     let odb = repository.odb().map_err(failed)?;
     let (size, _) = odb.read_header(oid).map_err(failed)?;

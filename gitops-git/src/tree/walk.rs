@@ -28,11 +28,7 @@ impl TreeReader {
     ///
     /// When `path` is no directory, or something below it is beyond the
     /// [`Limits`](crate::Limits) or has a forbidden name.
-    pub fn walk(
-        &self,
-        path: &Path,
-        visit: &mut dyn FnMut(&Path, &Entry) -> ControlFlow<()>,
-    ) -> Result<(), ReadError> {
+    pub fn walk(&self, path: &Path, visit: &mut dyn FnMut(&Path, &Entry) -> ControlFlow<()>) -> Result<(), ReadError> {
         let repository = self.repository();
         let found = locate::locate(&repository, self.root(), path, self.limits())?;
         found.entry.expect_kind(path, EntryKind::Directory)?;
@@ -50,18 +46,9 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn directory(
-        &mut self,
-        id: ObjectId,
-        dir: &Path,
-        depth: usize,
-    ) -> Result<ControlFlow<()>, ReadError> {
+    fn directory(&mut self, id: ObjectId, dir: &Path, depth: usize) -> Result<ControlFlow<()>, ReadError> {
         let limits = self.reader.limits();
-        let too_large = |limit: usize, unit| ReadError::TooLarge {
-            path: dir.to_owned(),
-            limit: limit as u64,
-            unit,
-        };
+        let too_large = |limit: usize, unit| ReadError::TooLarge { path: dir.to_owned(), limit: limit as u64, unit };
         if depth > limits.max_depth {
             return Err(too_large(limits.max_depth, "directories"));
         }
@@ -75,9 +62,7 @@ impl Walk<'_> {
             if (self.visit)(&path, &entry).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
-            if entry.kind == EntryKind::Directory
-                && self.directory(entry.id, &path, depth + 1)?.is_break()
-            {
+            if entry.kind == EntryKind::Directory && self.directory(entry.id, &path, depth + 1)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

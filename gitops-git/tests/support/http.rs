@@ -51,11 +51,7 @@ impl HttpServer {
         Self::start_with(root, password, None)
     }
 
-    pub fn start_with(
-        root: &Path,
-        password: Option<&str>,
-        tls: Option<Arc<rustls::ServerConfig>>,
-    ) -> Self {
+    pub fn start_with(root: &Path, password: Option<&str>, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
@@ -183,8 +179,7 @@ fn answer(request: &Request, body: &[u8], shared: &Shared) -> Vec<u8> {
     if let Some(password) = &shared.password {
         use base64::Engine as _;
         let pair = format!("{USER}:{password}");
-        let expected =
-            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
+        let expected = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
         let bearer = format!("Bearer {password}");
         let given = request.headers.get("authorization");
         if given != Some(&expected) && given != Some(&bearer) {

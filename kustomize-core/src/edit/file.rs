@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::EditError;
+use super::quotes::Quotes;
 use super::render::{self, Format};
 use super::splice::{self, Splicer};
 use super::tree::{self, Content, Node};
@@ -121,7 +122,9 @@ impl KustomizationFile {
             None => expected.remove(name),
         };
         let text = self.text.strip_prefix(BOM).unwrap_or(&self.text);
-        let mut splicer = Splicer { text, format: format(text, root.as_ref()), splices: Vec::new() };
+        let quotes = Quotes::of(root.as_ref());
+        let format = format(text, root.as_ref(), quotes.usual());
+        let mut splicer = Splicer { text, format, quotes, splices: Vec::new() };
         match (root.as_ref(), wanted) {
             (Some(root), _) if is_flow(root) => splicer.change(root, &Value::Object(expected.clone())),
             (Some(root), Some(value)) => match root.entry(name) {
@@ -247,11 +250,10 @@ fn document_end(text: &str, from: usize) -> usize {
 }
 
 /// The style of the file: that of the first of its kind.
-fn format(text: &str, root: Option<&Node>) -> Format {
+fn format(text: &str, root: Option<&Node>, quote: char) -> Format {
     let first_line = text.split_inclusive('\n').next().unwrap_or_default();
     let newline = if first_line.ends_with("\r\n") { "\r\n" } else { "\n" };
     let sequence_indent = root.and_then(|root| sequence_indent(text, root)).unwrap_or(0);
-    let quote = if root.is_some_and(uses_single_quotes) { '\'' } else { '"' };
     Format { newline, sequence_indent, quote }
 }
 
@@ -269,19 +271,4 @@ fn sequence_indent(text: &str, node: &Node) -> Option<usize> {
         Content::Mapping { flow: false, .. } => sequence_indent(text, value),
         _ => None,
     })
-}
-
-/// Whether the first quoted scalar has single quotes.
-fn uses_single_quotes(root: &Node) -> bool {
-    fn first_quote(node: &Node) -> Option<bool> {
-        use libyaml_safer::ScalarStyle;
-        match &node.content {
-            Content::Scalar { style: ScalarStyle::SingleQuoted, .. } => Some(true),
-            Content::Scalar { style: ScalarStyle::DoubleQuoted, .. } => Some(false),
-            Content::Mapping { entries, .. } => entries.iter().find_map(|(_, value)| first_quote(value)),
-            Content::Sequence { items, .. } => items.iter().find_map(first_quote),
-            _ => None,
-        }
-    }
-    first_quote(root).unwrap_or(false)
 }

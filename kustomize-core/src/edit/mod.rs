@@ -14,6 +14,7 @@ mod image;
 mod lists;
 mod metadata;
 mod patches;
+mod quotes;
 mod render;
 mod replicas;
 mod save;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use libyaml_safer::ScalarStyle;
 use serde_json::Value;
 
+use super::quotes::Quotes;
 use super::render::{self, Format};
 use super::tree::{Content, Node};
 
@@ -34,6 +35,7 @@ pub(super) fn apply(text: &str, mut splices: Vec<Splice>) -> String {
 pub(super) struct Splicer<'a> {
     pub(super) text: &'a str,
     pub(super) format: Format,
+    pub(super) quotes: Quotes,
     pub(super) splices: Vec<Splice>,
 }
 
@@ -64,9 +66,14 @@ impl Splicer<'_> {
         }
     }
 
-    /// A scalar keeps its kind of quotes.
+    /// A scalar keeps its quotes, unless the new text needs none and the old one did.
     fn scalar(&mut self, node: &Node, style: ScalarStyle, wanted: &Value) {
         let text = match (style, wanted) {
+            (ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted, Value::String(text))
+                if render::is_plain(text) && self.quotes.only_where_needed(node) =>
+            {
+                text.clone()
+            }
             (ScalarStyle::SingleQuoted, Value::String(text)) => render::quoted(text, '\''),
             (ScalarStyle::DoubleQuoted, Value::String(text)) => render::quoted(text, '"'),
             (ScalarStyle::Literal | ScalarStyle::Folded, _) => return self.rewrite(node, wanted),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::EditError;
 use super::scalar;
+use crate::yaml::Input;
 
 type Events<'a> = Parser<&'a [u8]>;
 
@@ -79,9 +80,9 @@ impl Node {
 /// Parses the only document of `text`; `None` if it holds nothing but comments.
 pub(super) fn parse(text: &str) -> Result<Option<Node>, EditError> {
     let mut builder = Builder { text, lines: line_starts(text), anchors: Vec::new() };
-    let input = text.as_bytes();
+    let input = Input::new(text);
     let mut parser = Parser::new();
-    parser.set_input(input);
+    parser.set_input(input.text.as_bytes());
     let mut root = None;
     loop {
         let event = builder.next(&mut parser)?;

@@ -32,6 +32,7 @@ pub(crate) use emit_v3::emit_v3;
 pub use error::{EmitError, ParseError, Position};
 pub(crate) use from_serde::{Numbers, node as from_serde};
 pub use limits::Limits;
+pub(crate) use parse_full::Input;
 use resolve::Dialect;
 pub(crate) use to_serde::Value as SerdeValue;
 

@@ -43,13 +43,13 @@ pub(crate) fn parse(
 }
 
 /// libyaml-safer panics where a block scalar ends with the text, so the last line gets an end.
-struct Input<'a> {
-    text: Cow<'a, str>,
+pub(crate) struct Input<'a> {
+    pub(crate) text: Cow<'a, str>,
     line_was_ended: bool,
 }
 
 impl<'a> Input<'a> {
-    fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         let last_line = text.rsplit('\n').next().unwrap_or_default();
         if last_line.bytes().all(|byte| byte == b' ') {
             return Self { text: Cow::Borrowed(&text[..text.len() - last_line.len()]), line_was_ended: false };
