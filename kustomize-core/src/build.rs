@@ -137,6 +137,7 @@ impl<'a> Target<'a> {
     /// rename what a base generated, so hashes and references settle only here.
     fn finish(&self, mut layer: Layer) -> Result<ResourceSet, BuildError> {
         let resources = &mut layer.resources;
+        generate::add_hashes(resources, &self.schema()).map_err(|source| BuildError::Hash { source })?;
         resources.as_mut_vec().retain(|resource| !metadata::is_local_config(resource));
         self.sort(resources)?;
         if self.loader.session.options.managed_by_label || self.wants("managedByLabel") {

@@ -8,6 +8,7 @@ use crate::error::BuildError;
 use crate::generate::BoxError;
 use crate::kustomization::Kustomization;
 use crate::metadata::{self, Note};
+use crate::replacement::Replacements;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
 use crate::transform::{
@@ -25,6 +26,7 @@ pub(crate) enum Transformer {
     Annotations(AnnotationsTransformer),
     Replicas(ReplicaCountTransformer),
     Images(ImageTagTransformer),
+    Replacements(Replacements),
 }
 
 impl Transformer {
@@ -37,6 +39,7 @@ impl Transformer {
             Self::Annotations(transformer) => transformer.apply(resources)?,
             Self::Replicas(transformer) => transformer.apply(resources)?,
             Self::Images(transformer) => transformer.apply(resources)?,
+            Self::Replacements(transformer) => transformer.apply(resources)?,
         }
         Ok(())
     }
@@ -74,6 +77,7 @@ const STEPS: &[(&str, &str, Configure)] = &[
     ("commonAnnotations", "AnnotationsTransformer", annotations),
     ("replicas", "ReplicaCountTransformer", replicas),
     ("images", "ImageTagTransformer", images),
+    ("replacements", "ReplacementTransformer", replacements),
 ];
 
 /// Runs everything that transforms in the kustomization over `resources`. All
@@ -144,4 +148,16 @@ fn images(target: &Target<'_>, from: &Kustomization, config: &TransformerConfig)
     let specs = || Arc::clone(&config.images);
     let made = target.batches(&from.images).map(|images| ImageTagTransformer::new(images, specs()));
     Ok(made.map(|made| made.map(Transformer::Images)).collect::<Result<_, _>>()?)
+}
+
+fn replacements(
+    target: &Target<'_>,
+    from: &Kustomization,
+    _: &TransformerConfig,
+) -> Result<Vec<Transformer>, BoxError> {
+    if from.replacements.is_empty() {
+        return Ok(Vec::new());
+    }
+    let read = |path: &str| target.loader.read(path).map_err(Into::into);
+    Ok(vec![Transformer::Replacements(Replacements::new(&from.replacements, &read)?)])
 }

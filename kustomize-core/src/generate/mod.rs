@@ -10,9 +10,12 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use self::key_values::{Sources, Value};
+use crate::id::ResourceId;
 use crate::kustomization::{ConfigMapArgs, GeneratorOptions, SecretArgs};
 use crate::resource::{Behavior, Resource};
-use crate::yaml::{Document, NodeId, Scalar, Style, Tag};
+use crate::yaml::{Document, EmitError, NodeId, Scalar, Style, Tag};
+
+pub(crate) use hash::add_hashes;
 
 /// What a file source or hook of the caller reports.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -90,9 +93,9 @@ pub enum GenerateError {
     #[error("cannot hash the content of {resource}")]
     Hash {
         /// The resource.
-        resource: String,
+        resource: Box<ResourceId>,
         /// What is wrong with it.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: EmitError,
     },
 }
 

@@ -401,7 +401,7 @@ impl Document {
     /// Replaces a scalar's text and keeps its tag and style. The tag is the one
     /// that the old text resolved to, as go-yaml settles it while it parses.
     pub(crate) fn set_text(&mut self, id: NodeId, text: &str) {
-        let tag = self.tag(id);
+        let tag = if self.place(self.cell(id)).offset == NONE { self.raw_tag(id) } else { self.tag(id) };
         let (a, b) = self.own(text);
         let node = self.node_mut(id);
         (node.a, node.b, node.tag) = (a, b, tag);
@@ -525,7 +525,9 @@ impl Document {
             Kind::Scalar if shared && node.b & OWNED == 0 => self.push_node(Node { next: NONE, ..node }),
             Kind::Scalar => {
                 let (a, b) = self.own(other.text(id));
-                self.push_node(Node { a, b, offset: NONE, next: NONE, ..node })
+                // Without an offset the copy no longer says that its tag was settled when it was parsed.
+                let tag = if node.offset == NONE { node.tag } else { other.tag(id) };
+                self.push_node(Node { a, b, tag, offset: NONE, next: NONE, ..node })
             }
             _ => {
                 let offset = if shared { node.offset } else { NONE };

@@ -50,6 +50,13 @@ pub(crate) fn parse(source: Arc<SourceText>, limits: &Limits) -> Result<Vec<Docu
     Ok(documents)
 }
 
+/// Reads the first document in the text of a field, as go-yaml v3 does; `None` if there is none.
+pub(crate) fn parse_text(source: Arc<SourceText>, limits: &Limits) -> Result<Option<Document>, ParseError> {
+    check_size(&source, limits)?;
+    let range = 0..source.text.len();
+    parse_full::parse(&source, range, Dialect::V3, limits)
+}
+
 /// Reads the first document of a kustomization file as sigs.k8s.io/yaml does
 /// with go-yaml v2. All tags are settled and all keys are strings. A file
 /// without a document is a null.

@@ -1,0 +1,112 @@
+//! YAML and JSON documents that are the text of a field.
+
+use std::sync::Arc;
+
+use super::follow::{Finder, Found, PathError, lookup_one};
+use super::path::{FieldPath, Part};
+use super::value::Value;
+use crate::yaml::{self, Document, EmitError, Kind, Limits, NodeId, SourceText, json};
+
+/// Parses the first document in the text of a field.
+pub(super) fn parse(text: &str, element: &str) -> Result<Document, PathError> {
+    let nothing =
+        || PathError::WrongKind { element: element.to_owned(), expected: "a document", found: "an empty text" };
+    let source = Arc::new(SourceText { text: text.to_owned() });
+    match yaml::parse_text(source, &Limits::new()) {
+        Ok(document) => document.ok_or_else(nothing),
+        Err(source) => Err(PathError::Text { element: element.to_owned(), source }),
+    }
+}
+
+/// Writes into the document that is the text of the first single value on the
+/// way, if there is one: `data.config\.json.port` sets `port` in the JSON.
+/// Anything that does not fit leaves the resource as it is and gives `false`,
+/// after which the path is followed in the resource itself.
+pub(super) fn set(doc: &mut Document, path: &FieldPath, value: &Value, create: Option<Kind>) -> bool {
+    let Some((field, rest)) = text_field(doc, path) else { return false };
+    match changed(doc.text(field), &path.parts()[rest..], value, create) {
+        Some(text) => {
+            doc.set_text(field, &text);
+            true
+        }
+        None => false,
+    }
+}
+
+/// The field with the text, and how many elements lead to it.
+fn text_field(doc: &Document, path: &FieldPath) -> Option<(NodeId, usize)> {
+    let mut node = doc.root();
+    let parts = path.parts();
+    for (index, part) in parts.iter().enumerate().take(parts.len().saturating_sub(1)) {
+        node = lookup_one(doc, node, part).ok()??;
+        if doc.is_scalar(node) {
+            return Some((node, index + 1));
+        }
+    }
+    None
+}
+
+fn changed(text: &str, rest: &[Part], value: &Value, create: Option<Kind>) -> Option<String> {
+    let mut inner = parse(text, "").ok()?;
+    let root = inner.root();
+    let mut finder = Finder { doc: &mut inner, create, found: Vec::new() };
+    finder.follow(root, rest).ok()?;
+    let found = finder.found;
+    if found.is_empty() {
+        return None;
+    }
+    for target in found {
+        if let Found::Node(node) = target {
+            value.put(&mut inner, node);
+        }
+    }
+    printed_like(text, &inner).ok()
+}
+
+/// JSON, indented or not, if the text was JSON; else YAML.
+fn printed_like(text: &str, inner: &Document) -> Result<String, EmitError> {
+    let root = inner.root();
+    if !text.trim_start().starts_with(['{', '[']) {
+        return Ok(yaml::emit_v3(inner, root).trim().to_owned());
+    }
+    let is_indented = text.contains('\n') && text.contains("  ");
+    if is_indented { json::write_go_pretty(inner, root) } else { json::write_go(inner, root, true) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::{Scalar, Style};
+
+    fn replaced(text: &str, path: &str, create: bool) -> Option<String> {
+        let mut doc = Document::new(Arc::default());
+        let root = doc.root();
+        doc.set_value(root, "text", Scalar { style: Style::Literal, ..Scalar::string(text) });
+        let create = create.then_some(Kind::Scalar);
+        let done = set(&mut doc, &FieldPath::new(path), &Value::text("new"), create);
+        done.then(|| doc.get_text(root, "text").expect("still there").to_owned())
+    }
+
+    #[test]
+    fn the_form_of_the_text_is_kept() {
+        for (text, expected) in [
+            (r#"{"b": {"x": "1"}, "a": "<"}"#, r#"{"a":"\u003c","b":{"x":"new"}}"#),
+            ("{\n  \"b\": {\n    \"x\": \"old\"\n  }\n}", "{\n  \"b\": {\n    \"x\": \"new\"\n  }\n}"),
+            ("z: 1\nb:\n    x: old\n", "z: 1\nb:\n  x: new"),
+        ] {
+            assert_eq!(replaced(text, "text.b.x", false).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_to_the_resource() {
+        assert_eq!(replaced("b: {}", "text.b.x", false), None);
+        assert_eq!(replaced("b: {}", "text.b.x", true).as_deref(), Some("b: {x: new}"));
+        assert_eq!(replaced("just words", "text.b", true), None);
+        assert_eq!(replaced("a: [", "text.a", true), None);
+        assert_eq!(replaced("", "text.a", true), None);
+        assert_eq!(replaced("a: 1", "text", false), None);
+        // A number keeps its type, and `!!int new` cannot be written as JSON.
+        assert_eq!(replaced(r#"{"a": 1}"#, "text.a", false), None);
+    }
+}
