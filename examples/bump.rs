@@ -1,0 +1,279 @@
+//! The deploy step of a CI pipeline: sets image tags in a kustomization and pushes.
+//!
+//!     bump --repo git@gitlab.example.com:inf/sync.git --branch dev \
+//!          --path deploy/k8s/overlays/test \
+//!          --image app=registry.example.com/inf/app:177839 \
+//!          --author 'CI <ci@example.com>' --ssh-key ~/.ssh/deploy --known-hosts known_hosts
+//!
+//! Needs no worktree and no `kustomize`. When someone else pushes at the same
+//! time, the tags are set again on top of what they pushed.
+//!
+//! Exit status: 0 pushed, or nothing to change; 1 failed; 2 wrong arguments.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use gitops_git::{
+    CommitOptions, Credentials, FetchError, HostKeys, Identity, Mirror, MirrorOptions, PushError, PushOutcome,
+    ReadError, Remote, RepoUrl, SshKey, Tls, TreeEdit,
+};
+use kustomize_core::{ImageChange, KustomizationFile};
+
+const USAGE: &str = "\
+Usage: bump --repo URL --branch B --path DIR --image NAME=NEWNAME:TAG [--image …]
+            [--message M] [--author 'N <mail>'] [--ssh-key FILE] [--known-hosts FILE]
+            [--username U --password-env VAR] [--ca-file FILE] [--cache DIR]
+
+  --repo URL           https, ssh, git@host:path, git, file, or a local path
+  --branch B           the branch to commit to
+  --path DIR           the directory of the kustomization in the repository
+  --image …            as for `kustomize edit set image`; may be repeated
+  --message M          commit message [default: [skip ci]update image tag]
+  --author 'N <mail>'  author and committer [default: GIT_AUTHOR_NAME and
+                       GIT_AUTHOR_EMAIL, or bump <bump@localhost>]
+  --ssh-key FILE       SSH private key; its passphrase, if it has one, is taken
+                       from BUMP_SSH_PASSPHRASE
+  --known-hosts FILE   SSH servers to trust, and no others
+  --username U         user name for HTTPS
+  --password-env VAR   environment variable with the password or token
+  --ca-file FILE       more certificate authorities for HTTPS, in PEM
+  --cache DIR          keep the repository here between runs";
+
+const DEFAULT_MESSAGE: &str = "[skip ci]update image tag";
+
+const KUSTOMIZATION_FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+type AnyError = Box<dyn Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(message) => {
+            eprintln!("bump: {message}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match bump(&arguments) {
+        Ok(message) => {
+            println!("{message}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            report(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bump(arguments: &Arguments) -> Result<String, AnyError> {
+    let temporary = tempfile::tempdir()?;
+    let cache = arguments.cache.as_deref().unwrap_or(temporary.path());
+    let mirror = Mirror::open(cache, arguments.remote()?, MirrorOptions::new())?;
+    let options = CommitOptions::new(&arguments.message, arguments.author.clone());
+    let outcome = mirror
+        .commit_and_push(&arguments.branch, &options, |tree| set_images(tree, &arguments.path, &arguments.images))?;
+    let branch = &arguments.branch;
+    Ok(match outcome {
+        PushOutcome::Pushed { commit, attempts: 1, .. } => format!("{branch} is at {commit}"),
+        PushOutcome::Pushed { commit, attempts, .. } => {
+            format!("{branch} is at {commit}, after {attempts} attempts")
+        }
+        _ => format!("{branch} has these images already"),
+    })
+}
+
+/// What is to be true of the files, whatever others have changed meanwhile.
+fn set_images(tree: &mut TreeEdit, dir: &Path, images: &[ImageChange]) -> Result<(), AnyError> {
+    let (path, content) = find_kustomization(tree, dir)?;
+    let in_file = |error| format!("{}: {}", path.display(), chain(&error));
+    let mut file = KustomizationFile::parse(content).map_err(in_file)?;
+    for image in images {
+        file.set_image(image).map_err(in_file)?;
+    }
+    Ok(tree.write(&path, file.into_bytes())?)
+}
+
+fn find_kustomization(tree: &TreeEdit, dir: &Path) -> Result<(PathBuf, Vec<u8>), AnyError> {
+    let mut found = Vec::new();
+    for name in KUSTOMIZATION_FILES {
+        let path = dir.join(name);
+        match tree.read(&path) {
+            Ok(content) => found.push((path, content)),
+            Err(ReadError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match found.len() {
+        0 => Err(format!("{} has no {}", dir.display(), KUSTOMIZATION_FILES.join(", ")).into()),
+        1 => Ok(found.remove(0)),
+        _ => Err(format!("{} has more than one kustomization file", dir.display()).into()),
+    }
+}
+
+struct Arguments {
+    repo: RepoUrl,
+    branch: String,
+    path: PathBuf,
+    images: Vec<ImageChange>,
+    message: String,
+    author: Identity,
+    ssh_key: Option<PathBuf>,
+    known_hosts: Option<PathBuf>,
+    username: Option<String>,
+    password_env: Option<String>,
+    ca_file: Option<PathBuf>,
+    cache: Option<PathBuf>,
+}
+
+/// The values of one option; those that may not be repeated take the last.
+struct Values(Vec<(String, String)>);
+
+impl Values {
+    fn last(&self, name: &str) -> Option<String> {
+        self.0.iter().rev().find(|(option, _)| option == name).map(|(_, value)| value.clone())
+    }
+
+    fn required(&self, name: &str) -> Result<String, String> {
+        self.last(name).ok_or_else(|| format!("{name} is missing"))
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.last(name).map(PathBuf::from)
+    }
+}
+
+impl Arguments {
+    /// `None` if help was asked for.
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
+        const OPTIONS: &[&str] = &[
+            "--repo",
+            "--branch",
+            "--path",
+            "--image",
+            "--message",
+            "--author",
+            "--ssh-key",
+            "--known-hosts",
+            "--username",
+            "--password-env",
+            "--ca-file",
+            "--cache",
+        ];
+        let mut values = Vec::new();
+        while let Some(argument) = arguments.next() {
+            if argument == "--help" || argument == "-h" {
+                return Ok(None);
+            }
+            let (option, value) = match argument.split_once('=') {
+                Some((option, value)) => (option.to_owned(), Some(value.to_owned())),
+                None => (argument.clone(), arguments.next()),
+            };
+            if !OPTIONS.contains(&option.as_str()) {
+                return Err(format!("unknown option {option}"));
+            }
+            values.push((option.clone(), value.ok_or_else(|| format!("{option} needs a value"))?));
+        }
+        Self::from_values(&Values(values)).map(Some)
+    }
+
+    fn from_values(values: &Values) -> Result<Self, String> {
+        let images = values.0.iter().filter(|(option, _)| option == "--image");
+        let images: Vec<_> = images
+            .map(|(_, image)| ImageChange::parse(image).map_err(|error| chain(&error)))
+            .collect::<Result<_, _>>()?;
+        if images.is_empty() {
+            return Err("--image is missing".to_owned());
+        }
+        let username = values.last("--username");
+        let password_env = values.last("--password-env");
+        if username.is_some() != password_env.is_some() {
+            return Err("--username and --password-env belong together".to_owned());
+        }
+        Ok(Self {
+            repo: repository(&values.required("--repo")?)?,
+            branch: values.required("--branch")?,
+            path: values.required("--path")?.into(),
+            images,
+            message: values.last("--message").unwrap_or_else(|| DEFAULT_MESSAGE.to_owned()),
+            author: author(values.last("--author"))?,
+            ssh_key: values.path("--ssh-key"),
+            known_hosts: values.path("--known-hosts"),
+            username,
+            password_env,
+            ca_file: values.path("--ca-file"),
+            cache: values.path("--cache"),
+        })
+    }
+
+    fn remote(&self) -> Result<Remote, AnyError> {
+        let mut remote = Remote::new(self.repo.clone());
+        if let Some(file) = &self.known_hosts {
+            remote = remote.host_keys(HostKeys::KnownHosts(vec![std::path::absolute(file)?]));
+        }
+        if let Some(file) = &self.ca_file {
+            let pem =
+                std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+            remote = remote.tls(Tls::with_roots(pem));
+        }
+        if let Some(file) = &self.ssh_key {
+            let mut key = SshKey::file(std::path::absolute(file)?);
+            if let Ok(passphrase) = std::env::var("BUMP_SSH_PASSPHRASE") {
+                key = key.passphrase(passphrase);
+            }
+            remote = remote.credentials(Credentials::SshKey(key));
+        }
+        if let (Some(username), Some(variable)) = (&self.username, &self.password_env) {
+            let password =
+                std::env::var(variable).map_err(|_| format!("the environment variable {variable} is not set"))?;
+            remote = remote.credentials(Credentials::basic(username, password));
+        }
+        Ok(remote)
+    }
+}
+
+/// A URL, or the path of a local repository.
+fn repository(text: &str) -> Result<RepoUrl, String> {
+    let path = Path::new(text);
+    if path.is_dir() {
+        let absolute = std::path::absolute(path).map_err(|error| format!("--repo: {error}"))?;
+        return RepoUrl::from_path(&absolute).map_err(|error| format!("--repo: {error}"));
+    }
+    text.parse().map_err(|error| format!("--repo: {error}"))
+}
+
+fn author(argument: Option<String>) -> Result<Identity, String> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let identity = match (argument, variable("GIT_AUTHOR_NAME"), variable("GIT_AUTHOR_EMAIL")) {
+        (Some(text), ..) => text.parse(),
+        (None, Some(name), Some(email)) => Identity::new(&name, &email),
+        _ => Identity::new("bump", "bump@localhost"),
+    };
+    identity.map_err(|error| format!("--author: {error}"))
+}
+
+fn report(error: &(dyn Error + 'static)) {
+    eprintln!("bump: {}", chain(error));
+    let hint = match error.downcast_ref::<PushError>() {
+        Some(error) => error.hint(),
+        None => error.downcast_ref::<FetchError>().and_then(FetchError::hint),
+    };
+    if let Some(hint) = hint {
+        eprintln!("hint: {hint}");
+    }
+}
+
+/// The error with its causes on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
