@@ -17,7 +17,7 @@ use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
 use crate::source::FileSource;
 use crate::yaml::{self, Document};
-use crate::{generate, order, transformers};
+use crate::{generate, order, references, transformers};
 
 /// What a build gives.
 #[derive(Debug, Clone, Default)]
@@ -138,6 +138,8 @@ impl<'a> Target<'a> {
     fn finish(&self, mut layer: Layer) -> Result<ResourceSet, BuildError> {
         let resources = &mut layer.resources;
         generate::add_hashes(resources, &self.schema()).map_err(|source| BuildError::Hash { source })?;
+        let in_references = |source| BuildError::References { source };
+        references::update(resources, &layer.config, &self.schema()).map_err(in_references)?;
         resources.as_mut_vec().retain(|resource| !metadata::is_local_config(resource));
         self.sort(resources)?;
         if self.loader.session.options.managed_by_label || self.wants("managedByLabel") {
@@ -254,12 +256,13 @@ impl<'a> Target<'a> {
     /// Adds the files of `configurations` and `crds` to the fields that transformers touch.
     fn add_config(&self, layer: &mut Layer) -> Result<(), BuildError> {
         let in_config = |error| self.in_field("configurations", error);
-        let mut own = TransformerConfig::builtin();
+        let mut files = Arc::new(TransformerConfig::default());
         for entry in &self.kustomization.configurations {
             let (_, doc) = self.read_v2(entry).map_err(|error| self.in_entry("configurations", entry, error))?;
             let config = TransformerConfig::from_file(&doc, doc.root()).map_err(in_config)?;
-            own = own.merged(&Arc::new(config)).map_err(in_config)?;
+            files = files.merged(&Arc::new(config)).map_err(in_config)?;
         }
+        let own = TransformerConfig::builtin().merged(&files).map_err(in_config)?;
         layer.merge_config(&own).map_err(in_config)?;
         for entry in &self.kustomization.crds {
             let in_crds = |error| self.in_field("crds", error);

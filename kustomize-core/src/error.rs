@@ -13,6 +13,7 @@ use crate::remote::RemoteError;
 use crate::resource::Origin;
 use crate::schema::SchemaError;
 use crate::source::ReadError;
+use crate::transform::TransformError;
 use crate::yaml::{EmitError, ParseError};
 
 /// Why a kustomization could not be rendered.
@@ -234,6 +235,12 @@ pub enum BuildError {
         url: String,
         /// The base that builds on it.
         from: String,
+    },
+    /// References to resources that were renamed could not be updated.
+    #[error("cannot update the references between resources")]
+    References {
+        /// Why.
+        source: TransformError,
     },
     /// An OpenAPI document could not be used.
     #[error("{}: cannot use the OpenAPI schema", kustomization.display())]

@@ -18,6 +18,7 @@ mod options;
 mod order;
 mod program;
 mod patch;
+mod references;
 mod remote;
 mod replacement;
 mod resource;

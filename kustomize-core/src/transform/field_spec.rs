@@ -37,7 +37,7 @@ pub enum FieldError {
 
 /// What to make of a field that is missing, where the field spec says `create`.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Make {
+pub(crate) enum Make {
     /// A scalar; a `null` in its place gets this tag.
     Scalar(Tag),
     Mapping,
@@ -46,35 +46,35 @@ pub(super) enum Make {
 /// The fields that paths lead to. Kept from one resource to the next, so that
 /// a search allocates nothing.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) fields: Vec<NodeId>,
+pub(crate) struct Found {
+    pub(crate) fields: Vec<NodeId>,
     /// Nulls where a path says there is a list; kustomize makes them `[]`.
-    pub(super) null_lists: Vec<NodeId>,
+    pub(crate) null_lists: Vec<NodeId>,
 }
 
 impl Found {
     /// Collects the fields at `path`, in place of those collected before.
-    pub(super) fn find(&mut self, doc: &Document, path: &FieldPath) -> Result<(), FieldError> {
+    pub(crate) fn find(&mut self, doc: &Document, path: &FieldPath) -> Result<(), FieldError> {
         self.clear();
         self.add(doc, path)
     }
 
     /// Collects the fields at `path` as well.
-    pub(super) fn add(&mut self, doc: &Document, path: &FieldPath) -> Result<(), FieldError> {
+    pub(crate) fn add(&mut self, doc: &Document, path: &FieldPath) -> Result<(), FieldError> {
         self.walk(doc, doc.root(), path.steps())
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.fields.clear();
         self.null_lists.clear();
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.fields.is_empty() && self.null_lists.is_empty()
     }
 
     /// Turns the nulls into empty lists.
-    pub(super) fn make_lists(&self, doc: &mut Document) {
+    pub(crate) fn make_lists(&self, doc: &mut Document) {
         for null in &self.null_lists {
             let list = doc.new_sequence();
             doc.replace(*null, list);
@@ -104,7 +104,7 @@ impl Found {
 
 /// Collects the fields of `spec` into `fields`, making those that are missing
 /// if it says so.
-pub(super) fn find_or_make(
+pub(crate) fn find_or_make(
     doc: &mut Document,
     spec: &PathSpec,
     make: Make,
@@ -183,7 +183,7 @@ fn make_field(doc: &mut Document, map: NodeId, key: &str, make: Make) -> NodeId 
 
 /// Appends an entry whose key is plain, as kustomize's are: one that looks
 /// like a number is no string then.
-pub(super) fn push_entry(doc: &mut Document, map: NodeId, key: &str, value: NodeId) {
+pub(crate) fn push_entry(doc: &mut Document, map: NodeId, key: &str, value: NodeId) {
     let key = doc.new_scalar(Scalar::plain(key));
     doc.push_entry(map, key, value);
 }
@@ -207,7 +207,7 @@ fn check_key(step: &Step) -> Result<(), FieldError> {
 
 /// Sets a scalar's text and tag. Its style stays, as kustomize's `FieldSetter`
 /// has it, and with it the type of a text whose tag is implicit.
-pub(super) fn set_scalar(doc: &mut Document, field: NodeId, tag: Tag, text: &str) -> Result<(), FieldError> {
+pub(crate) fn set_scalar(doc: &mut Document, field: NodeId, tag: Tag, text: &str) -> Result<(), FieldError> {
     require_kind(doc, field, Kind::Scalar)?;
     let style = doc.style(field);
     doc.set_scalar(field, Scalar { tag, style, text });
@@ -216,7 +216,7 @@ pub(super) fn set_scalar(doc: &mut Document, field: NodeId, tag: Tag, text: &str
 
 /// The style of a string that takes no other scalar's place: quoted if YAML
 /// 1.1 reads it as something else. Shows once a later step drops its tag.
-pub(super) fn style_of_new(text: &str) -> Style {
+pub(crate) fn style_of_new(text: &str) -> Style {
     let is_string = |tag| matches!(tag, Tag::Str | Tag::Timestamp);
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"._/-".contains(&byte);
     let stays_string = match text {
@@ -234,7 +234,7 @@ pub(super) fn style_of_new(text: &str) -> Style {
     if stays_string { Style::Plain } else { Style::DoubleQuoted }
 }
 
-pub(super) fn require_kind(doc: &Document, node: NodeId, expected: Kind) -> Result<(), FieldError> {
+pub(crate) fn require_kind(doc: &Document, node: NodeId, expected: Kind) -> Result<(), FieldError> {
     let found = doc.kind(node);
     if found == expected {
         return Ok(());

@@ -3,8 +3,6 @@
 //!
 //! Each is a struct of its configuration with an `apply`.
 
-#![allow(unused_imports, reason = "the build that uses them is being added")]
-
 mod annotations;
 mod entries;
 mod field_spec;
@@ -16,6 +14,7 @@ mod replicas;
 
 pub(crate) use annotations::AnnotationsTransformer;
 pub use field_spec::FieldError;
+pub(crate) use field_spec::{Found, push_entry, require_kind, style_of_new};
 pub(crate) use images::ImageTagTransformer;
 pub(crate) use labels::LabelTransformer;
 pub(crate) use name::{PrefixTransformer, SuffixTransformer};
@@ -71,6 +70,32 @@ pub enum TransformError {
         /// The kinds that have replicas.
         kinds: Vec<Gvk>,
     },
+    /// A reference by name may be to any of several resources.
+    #[error("the name '{name}' in the field '{path}' of {referrer} may stand for several resources: {}", join(candidates))]
+    AmbiguousReference {
+        /// The resource that refers.
+        referrer: Box<ResourceId>,
+        /// The field that holds the name.
+        path: String,
+        /// The name.
+        name: String,
+        /// The resources that had the name.
+        candidates: Vec<ResourceId>,
+    },
+    /// The path of a name reference leads to a mapping that holds no name.
+    #[error("the field '{path}' of {resource} is to refer to a resource, but has no 'name'")]
+    NoName {
+        /// The resource that is to refer.
+        resource: Box<ResourceId>,
+        /// The path of the field.
+        path: String,
+    },
+    /// A service account among the subjects of a role binding has a namespace that is no string.
+    #[error("the namespace of a service account in the subjects of {resource} is not a string")]
+    SubjectNamespace {
+        /// The role binding.
+        resource: Box<ResourceId>,
+    },
     /// The name of an image, which is a regular expression, is not one.
     #[error("cannot match images of the name '{name}'")]
     ImageName {
@@ -82,11 +107,15 @@ pub enum TransformError {
     },
 }
 
+fn join(ids: &[ResourceId]) -> String {
+    ids.iter().map(ResourceId::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// Says which field of which resource an error is about.
 fn at<'a>(resource: &'a Resource, path: &'a FieldPath) -> impl FnOnce(FieldError) -> TransformError + use<'a> {
     move |source| field_error(resource, path.as_str(), source)
 }
 
-fn field_error(resource: &Resource, path: &str, source: FieldError) -> TransformError {
+pub(crate) fn field_error(resource: &Resource, path: &str, source: FieldError) -> TransformError {
     TransformError::Field { resource: Box::new(resource.id()), path: path.to_owned(), source }
 }

@@ -1,0 +1,469 @@
+//! References by name: fields that hold the name of another resource follow
+//! it when it is renamed or moved, as kustomize's name reference transformer
+//! has it.
+//!
+//! Kustomize compares every such field with every resource. Here the fields
+//! are looked up in an index of the names that resources used to have.
+
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+
+use crate::config::{NameReference, PathSpec, TransformerConfig};
+use crate::id::Gvk;
+use crate::resource::{DEFAULT_NAMESPACE, NO_NAMESPACE, Resource, effective_namespace};
+use crate::resource_set::ResourceSet;
+use crate::schema::Schema;
+use crate::transform::{Found, TransformError, field_error, push_entry, require_kind, style_of_new};
+use crate::yaml::{Document, Kind, NodeId, Scalar, Tag};
+
+/// Updates every reference. Done once, on the finished set: an outer overlay
+/// may rename what an inner one refers to.
+///
+/// # Errors
+///
+/// If a name may stand for several resources, or if a resource is not built
+/// as the path of a reference expects. A name that no resource had is none.
+pub(crate) fn update(
+    resources: &mut ResourceSet,
+    config: &TransformerConfig,
+    schema: &Schema,
+) -> Result<(), TransformError> {
+    let edits = Search::new(resources.as_slice(), schema).run(config)?;
+    for edit in edits {
+        edit.apply(resources);
+    }
+    Ok(())
+}
+
+/// Looks for references that have to change.
+struct Search<'a> {
+    resources: &'a [Resource],
+    schema: &'a Schema,
+    names: PreviousNames<'a>,
+    /// Original namespaces, each with a `metadata.namespace` that it occurs
+    /// with; `None` for a cluster-scoped resource.
+    original_namespaces: OnceCell<HashSet<(&'a str, Option<&'a str>)>>,
+    edits: Vec<Edit>,
+    found: Found,
+    candidates: Vec<usize>,
+}
+
+/// Which resources had a name, by name.
+struct PreviousNames<'a> {
+    first: HashMap<&'a str, u32>,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    resource: u32,
+    next: u32,
+}
+
+const END: u32 = u32::MAX;
+
+/// A change of the resource `of`, made after the search: until then, all
+/// resources can be read as they are.
+struct Edit {
+    of: usize,
+    node: NodeId,
+    change: Change,
+}
+
+/// What to write; a name and a namespace are those of the resource of that index.
+enum Change {
+    Name(usize),
+    Namespace(usize),
+    /// Add a namespace to the map.
+    NewNamespace(usize),
+    /// A null becomes an empty list.
+    List,
+}
+
+/// The resource whose references are looked at.
+struct Referrer<'a> {
+    index: usize,
+    resource: &'a Resource,
+    cluster_scoped: bool,
+    namespace: &'a str,
+    /// The namespaces of the service accounts that a RoleBinding names.
+    account_namespaces: Vec<&'a str>,
+    /// Where its edits begin.
+    first_edit: usize,
+}
+
+/// One kind of reference: a field of the referrer and the type that it refers to.
+#[derive(Clone, Copy)]
+struct Rule<'a> {
+    target: &'a Gvk,
+    spec: &'a PathSpec,
+}
+
+impl<'a> Search<'a> {
+    fn new(resources: &'a [Resource], schema: &'a Schema) -> Self {
+        Self {
+            resources,
+            schema,
+            names: PreviousNames::new(resources),
+            original_namespaces: OnceCell::new(),
+            edits: Vec::new(),
+            found: Found::default(),
+            candidates: Vec::new(),
+        }
+    }
+
+    fn run(mut self, config: &'a TransformerConfig) -> Result<Vec<Edit>, TransformError> {
+        let mut rules_by_type: HashMap<(&str, &str), Vec<Rule<'a>>> = HashMap::new();
+        for (index, resource) in self.resources.iter().enumerate() {
+            let (api_version, kind) = (resource.api_version(), resource.original_kind());
+            let rules = rules_by_type
+                .entry((api_version, kind))
+                .or_insert_with(|| rules_of(&config.name_references, api_version, kind));
+            if !rules.is_empty() {
+                let referrer = self.referrer(index, resource)?;
+                rules.iter().try_for_each(|rule| self.visit(&referrer, *rule))?;
+            }
+        }
+        Ok(self.edits)
+    }
+
+    fn referrer(&self, index: usize, resource: &'a Resource) -> Result<Referrer<'a>, TransformError> {
+        let cluster_scoped = self.is_cluster_scoped(resource);
+        Ok(Referrer {
+            index,
+            resource,
+            cluster_scoped,
+            namespace: effective_namespace(resource.namespace(), cluster_scoped),
+            account_namespaces: if cluster_scoped { Vec::new() } else { account_namespaces(resource)? },
+            first_edit: self.edits.len(),
+        })
+    }
+
+    fn visit(&mut self, referrer: &Referrer<'a>, rule: Rule<'a>) -> Result<(), TransformError> {
+        let doc = referrer.resource.doc();
+        let mut found = std::mem::take(&mut self.found);
+        let error = |source| field_error(referrer.resource, rule.spec.path.as_str(), source);
+        let searched = found.find(doc, &rule.spec.path).map_err(error);
+        let done = searched.and_then(|()| {
+            self.edits.extend(found.null_lists.iter().map(|null| Edit {
+                of: referrer.index,
+                node: *null,
+                change: Change::List,
+            }));
+            found.fields.iter().try_for_each(|field| self.visit_field(referrer, rule, *field))
+        });
+        self.found = found;
+        done
+    }
+
+    fn visit_field(&mut self, referrer: &Referrer<'a>, rule: Rule<'a>, field: NodeId) -> Result<(), TransformError> {
+        let doc = referrer.resource.doc();
+        if doc.is_sequence(field) {
+            return doc.items(field).try_for_each(|item| match doc.kind(item) {
+                Kind::Sequence => require_kind(doc, item, Kind::Scalar)
+                    .map_err(|source| field_error(referrer.resource, rule.spec.path.as_str(), source)),
+                _ => self.visit_field(referrer, rule, item),
+            });
+        }
+        if doc.is_null(field) {
+            return Ok(());
+        }
+        if doc.is_mapping(field) { self.visit_map(referrer, rule, field) } else { self.visit_name(referrer, rule, field) }
+    }
+
+    fn visit_name(&mut self, referrer: &Referrer<'a>, rule: Rule<'a>, field: NodeId) -> Result<(), TransformError> {
+        let name = self.text(referrer, field);
+        let Some(target) = self.select(referrer, rule, name, None, same_name)? else { return Ok(()) };
+        if self.resources[target].name() != name {
+            self.edits.push(Edit { of: referrer.index, node: field, change: Change::Name(target) });
+        }
+        Ok(())
+    }
+
+    /// A reference that names a namespace as well, such as the subject of a role binding.
+    fn visit_map(&mut self, referrer: &Referrer<'a>, rule: Rule<'a>, map: NodeId) -> Result<(), TransformError> {
+        let doc = referrer.resource.doc();
+        let Some(name_field) = doc.get(map, "name") else {
+            return Err(TransformError::NoName {
+                resource: Box::new(referrer.resource.id()),
+                path: rule.spec.path.as_str().to_owned(),
+            });
+        };
+        let namespace_field = doc.get(map, "namespace");
+        let name = self.text(referrer, name_field);
+        let namespace = match namespace_field {
+            Some(field) => Some(self.text(referrer, field)),
+            None => self.new_namespace(referrer, map),
+        };
+        let Some(target) = self.select(referrer, rule, name, namespace, same_name_and_namespace)? else {
+            return Ok(());
+        };
+        let resource = &self.resources[target];
+        if resource.namespace().is_empty() {
+            if resource.name() != name {
+                self.edits.push(Edit { of: referrer.index, node: name_field, change: Change::Name(target) });
+            }
+            // The namespace stays: a resource without one may end up in any.
+            return Ok(());
+        }
+        let (node, change) = match namespace_field {
+            Some(field) => (field, Change::Namespace(target)),
+            None => (map, Change::NewNamespace(target)),
+        };
+        self.edits.push(Edit { of: referrer.index, node: name_field, change: Change::Name(target) });
+        self.edits.push(Edit { of: referrer.index, node, change });
+        Ok(())
+    }
+
+    /// A scalar's text as the edits so far leave it.
+    fn text(&self, referrer: &Referrer<'a>, field: NodeId) -> &'a str {
+        let edits = self.edits[referrer.first_edit..].iter().rev().filter(|edit| edit.node == field);
+        let edited = edits.filter_map(|edit| match edit.change {
+            Change::Name(target) => Some(self.resources[target].name()),
+            Change::Namespace(target) => Some(self.resources[target].namespace()),
+            Change::NewNamespace(_) | Change::List => None,
+        });
+        { edited }.next().unwrap_or_else(|| referrer.resource.doc().text(field))
+    }
+
+    fn new_namespace(&self, referrer: &Referrer<'a>, map: NodeId) -> Option<&'a str> {
+        let edits = self.edits[referrer.first_edit..].iter().rev();
+        { edits }.find_map(|edit| match edit.change {
+            Change::NewNamespace(target) if edit.node == map => Some(self.resources[target].namespace()),
+            _ => None,
+        })
+    }
+
+    /// The resource that `name` stands for, if it is one that had that name.
+    fn select(
+        &mut self,
+        referrer: &Referrer<'a>,
+        rule: Rule<'a>,
+        name: &str,
+        namespace: Option<&str>,
+        identical: fn(&Resource, &Resource) -> bool,
+    ) -> Result<Option<usize>, TransformError> {
+        let mut candidates = std::mem::take(&mut self.candidates);
+        candidates.clear();
+        candidates.extend(self.names.resources(name).filter(|index| self.is_candidate(referrer, rule, *index)));
+        if let (Some(namespace), false) = (namespace, candidates.is_empty()) {
+            self.retain_namespace(referrer, namespace, &mut candidates);
+        }
+        if candidates.len() > 1 {
+            retain_same_affixes(self.resources, referrer.resource, &mut candidates);
+        }
+        let resources = self.resources;
+        let chosen = match candidates.split_first() {
+            None => Ok(None),
+            Some((first, rest)) if rest.iter().all(|other| identical(&resources[*first], &resources[*other])) => {
+                Ok(Some(*first))
+            }
+            Some(_) => Err(TransformError::AmbiguousReference {
+                referrer: Box::new(referrer.resource.id()),
+                path: rule.spec.path.as_str().to_owned(),
+                name: name.to_owned(),
+                candidates: candidates.iter().map(|index| resources[*index].id()).collect(),
+            }),
+        };
+        self.candidates = candidates;
+        chosen
+    }
+
+    /// Whether a resource that had the name is of the right type and within reach.
+    fn is_candidate(&self, referrer: &Referrer<'a>, rule: Rule<'a>, index: usize) -> bool {
+        let resource = &self.resources[index];
+        has_had_type(resource, [&rule.target.group, &rule.target.version, &rule.target.kind])
+            && (!rule.spec.path.as_str().ends_with("roleRef/name")
+                || role_type(referrer.resource).is_none_or(|(group, kind)| has_had_type(resource, [group, "", kind])))
+            && self.is_in_reach(referrer, resource)
+    }
+
+    fn is_in_reach(&self, referrer: &Referrer<'a>, resource: &Resource) -> bool {
+        if referrer.cluster_scoped || self.is_cluster_scoped(resource) {
+            return true;
+        }
+        let namespace = resource.namespace();
+        effective_namespace(namespace, false) == referrer.namespace
+            || (resource.kind() == "ServiceAccount" && referrer.account_namespaces.contains(&namespace))
+    }
+
+    /// Keeps those that were in the namespace originally, or if no resource at
+    /// all was, those that are in it now.
+    fn retain_namespace(&self, referrer: &Referrer<'a>, namespace: &str, candidates: &mut Vec<usize>) {
+        if namespace == NO_NAMESPACE {
+            return candidates.clear();
+        }
+        let originally = self.was_original(referrer, namespace);
+        candidates.retain(|index| {
+            let resource = &self.resources[*index];
+            let now = effective_namespace(resource.namespace(), self.is_cluster_scoped(resource));
+            let original = resource.history.previous.first().map_or(now, |previous| &previous.namespace);
+            namespace == if originally { original } else { now }
+        });
+    }
+
+    /// Whether any resource within the referrer's reach was originally in `namespace`.
+    fn was_original(&self, referrer: &Referrer<'a>, namespace: &str) -> bool {
+        let all = self.original_namespaces.get_or_init(|| self.collect_original_namespaces());
+        let has = |now: Option<&str>| all.contains(&(namespace, now));
+        if referrer.cluster_scoped {
+            return all.iter().any(|(original, _)| *original == namespace);
+        }
+        has(None)
+            || has(Some(referrer.namespace))
+            || (referrer.namespace == DEFAULT_NAMESPACE && has(Some("")))
+            || referrer.account_namespaces.iter().any(|account| has(Some(account)))
+    }
+
+    fn collect_original_namespaces(&self) -> HashSet<(&'a str, Option<&'a str>)> {
+        let pair = |resource: &'a Resource| {
+            let cluster_scoped = self.is_cluster_scoped(resource);
+            let now = resource.namespace();
+            let original = resource.history.previous.first().map(|previous| &*previous.namespace);
+            let original = original.unwrap_or_else(|| effective_namespace(now, cluster_scoped));
+            (original, (!cluster_scoped).then_some(now))
+        };
+        self.resources.iter().map(pair).collect()
+    }
+
+    fn is_cluster_scoped(&self, resource: &Resource) -> bool {
+        let (group, version) = resource.group_version();
+        self.schema.is_cluster_scoped(group, version, resource.kind())
+    }
+}
+
+impl<'a> PreviousNames<'a> {
+    fn new(resources: &'a [Resource]) -> Self {
+        let mut names = Self { first: HashMap::new(), entries: Vec::new() };
+        // Backwards, so that the resources of a name come in order.
+        for (index, resource) in resources.iter().enumerate().rev() {
+            for previous in &resource.history.previous {
+                names.add(&previous.name, index as u32);
+            }
+        }
+        names
+    }
+
+    fn add(&mut self, name: &'a str, resource: u32) {
+        let entry = self.entries.len() as u32;
+        let next = self.first.insert(name, entry).unwrap_or(END);
+        if next != END && self.entries[next as usize].resource == resource {
+            self.first.insert(name, next);
+            return;
+        }
+        self.entries.push(Entry { resource, next });
+    }
+
+    fn resources(&self, name: &str) -> impl Iterator<Item = usize> + use<'_, 'a> {
+        let mut next = self.first.get(name).copied().unwrap_or(END);
+        std::iter::from_fn(move || {
+            let entry = self.entries.get(next as usize)?;
+            next = entry.next;
+            Some(entry.resource as usize)
+        })
+    }
+}
+
+impl Edit {
+    fn apply(self, resources: &mut ResourceSet) {
+        let resources = resources.as_mut_vec();
+        let text = match self.change {
+            Change::Name(target) => resources[target].name().to_owned(),
+            Change::Namespace(target) | Change::NewNamespace(target) => resources[target].namespace().to_owned(),
+            Change::List => String::new(),
+        };
+        let doc = resources[self.of].doc_mut();
+        match self.change {
+            Change::Name(_) | Change::Namespace(_) => {
+                let style = doc.style(self.node);
+                doc.set_scalar(self.node, Scalar { style, ..Scalar::plain(&text) });
+            }
+            Change::NewNamespace(_) => add_namespace(doc, self.node, &text),
+            Change::List => {
+                let list = doc.new_sequence();
+                doc.replace(self.node, list);
+            }
+        }
+    }
+}
+
+fn add_namespace(doc: &mut Document, map: NodeId, namespace: &str) {
+    let value = doc.new_scalar(Scalar { style: style_of_new(namespace), ..Scalar::plain(namespace) });
+    push_entry(doc, map, "namespace", value);
+}
+
+/// The rules for resources that were of this type, in kustomize's order.
+fn rules_of<'a>(references: &'a [NameReference], api_version: &str, kind: &str) -> Vec<Rule<'a>> {
+    let rules = references.iter().flat_map(|reference| {
+        let specs = reference.referrers.matching(api_version, kind);
+        specs.map(|spec| Rule { target: &reference.target, spec })
+    });
+    rules.collect()
+}
+
+/// The namespaces that a RoleBinding's service accounts are in.
+fn account_namespaces(resource: &Resource) -> Result<Vec<&str>, TransformError> {
+    let mut namespaces = Vec::new();
+    if resource.kind() != "RoleBinding" {
+        return Ok(namespaces);
+    }
+    let doc = resource.doc();
+    for subject in doc.get(doc.root(), "subjects").into_iter().flat_map(|subjects| doc.items(subjects)) {
+        let Some(namespace) = doc.get(subject, "namespace") else { continue };
+        if doc.get_text(subject, "kind") != Some("ServiceAccount") {
+            continue;
+        }
+        if doc.tag(namespace) != Tag::Str {
+            return Err(TransformError::SubjectNamespace { resource: Box::new(resource.id()) });
+        }
+        namespaces.push(doc.text(namespace));
+    }
+    Ok(namespaces)
+}
+
+/// Whether the resource was, under any of its former ids, of this type. Empty parts match everything.
+fn has_had_type(resource: &Resource, [group, version, kind]: [&str; 3]) -> bool {
+    let now = resource.group_version();
+    (group.is_empty() || now.0 == group)
+        && (version.is_empty() || now.1 == version)
+        && (kind.is_empty() || resource.history.previous.iter().any(|previous| *previous.kind == *kind))
+}
+
+/// Group and kind of the role that a binding names; `None` if it lacks either.
+fn role_type(resource: &Resource) -> Option<(&str, &str)> {
+    let doc = resource.doc();
+    let role = doc.get(doc.root(), "roleRef")?;
+    let part = |key| doc.get(role, key).map(|part| doc.text(part));
+    Some((part("apiGroup")?, part("kind")?))
+}
+
+/// Keeps those that went through the same prefixes and suffixes as the
+/// referrer: none at all counts as the same at first, and no longer if that
+/// leaves several.
+fn retain_same_affixes(resources: &[Resource], referrer: &Resource, candidates: &mut Vec<usize>) {
+    let theirs = &referrer.history;
+    for or_none in [true, false] {
+        candidates.retain(|index| {
+            let own = &resources[*index].history;
+            let same = |a: &[_], b: &[_]| {
+                (or_none && (a.is_empty() || b.is_empty())) || end_alike(a, b)
+            };
+            same(&own.prefixes, &theirs.prefixes) && same(&own.suffixes, &theirs.suffixes)
+        });
+        if candidates.len() < 2 {
+            return;
+        }
+    }
+}
+
+/// Whether the shorter list is the end of the longer one. Nothing is the end of nothing only.
+fn end_alike<T: PartialEq>(a: &[T], b: &[T]) -> bool {
+    if a.is_empty() || b.is_empty() { a.len() == b.len() } else { a.ends_with(b) || b.ends_with(a) }
+}
+
+fn same_name(a: &Resource, b: &Resource) -> bool {
+    a.name() == b.name()
+}
+
+fn same_name_and_namespace(a: &Resource, b: &Resource) -> bool {
+    a.name() == b.name() && a.namespace() == b.namespace()
+}
