@@ -17,7 +17,7 @@ use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
 use crate::source::FileSource;
 use crate::yaml::{self, Document};
-use crate::{generate, order, references, transformers};
+use crate::{generate, generators, order, references, transformers};
 
 /// What a build gives.
 #[derive(Debug, Clone, Default)]
@@ -99,7 +99,7 @@ pub(crate) struct Target<'a> {
     /// Where this kustomization is, if resources are to say where they came from.
     place: Option<Note>,
     /// The namespace that Helm charts without one take from the overlays.
-    helm_namespace: &'a str,
+    pub(crate) helm_namespace: &'a str,
 }
 
 impl<'a> Target<'a> {
@@ -126,7 +126,7 @@ impl<'a> Target<'a> {
         let kustomization = self.kustomization;
         self.add_resources(layer, "resources", &kustomization.resources)?;
         self.add_config(layer)?;
-        self.generate(layer)?;
+        generators::run(self, layer)?;
         for entry in &kustomization.components {
             self.add_component(layer, entry).map_err(|error| self.in_entry("components", entry, error))?;
         }
@@ -173,7 +173,8 @@ impl<'a> Target<'a> {
 
     fn add_manifest(&self, layer: &mut Layer, entry: &str, mut resources: Vec<Resource>) -> Result<(), BuildError> {
         if let Some(place) = &self.place {
-            let note = place.join(entry);
+            let remote = RemoteBase::parse(entry).map(|base| Note::of_repository(&base));
+            let note = remote.unwrap_or_else(|_| place.join(entry));
             resources.iter_mut().for_each(|resource| metadata::set_origin(resource, &note));
         }
         layer.resources.append(resources, &self.schema())
@@ -279,30 +280,6 @@ impl<'a> Target<'a> {
             Ok(doc) => Ok((file, doc)),
             Err(source) => Err(BuildError::Yaml { path: file, source }),
         }
-    }
-
-    /// Runs the generators: ConfigMaps, Secrets, charts, and the others.
-    fn generate(&self, layer: &mut Layer) -> Result<(), BuildError> {
-        let kustomization = self.kustomization;
-        let options = kustomization.generator_options.as_ref();
-        let read = |path: &str| self.loader.read(path).map_err(Into::into);
-        let failed = |source| BuildError::Generate { kustomization: self.path.clone(), source };
-        for args in &kustomization.config_map_generator {
-            let resource = generate::config_map(args, options, &read).map_err(failed)?;
-            self.absorb(layer, "ConfigMapGenerator", vec![resource])?;
-        }
-        for args in &kustomization.secret_generator {
-            let resource = generate::secret(args, options, &read).map_err(failed)?;
-            self.absorb(layer, "SecretGenerator", vec![resource])?;
-        }
-        Ok(())
-    }
-
-    fn absorb(&self, layer: &mut Layer, kind: &str, mut generated: Vec<Resource>) -> Result<(), BuildError> {
-        if let Some(note) = self.builtin_note(kind) {
-            generated.iter_mut().for_each(|resource| metadata::set_origin(resource, &note));
-        }
-        layer.resources.absorb(generated, &self.schema())
     }
 
     /// What resources are to remember of a built-in generator or transformer.

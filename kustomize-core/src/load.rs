@@ -163,6 +163,11 @@ impl<'a> Loader<'a> {
         self.root
     }
 
+    /// The directory in the file system, for programs that work there.
+    pub(crate) fn local_root(&self) -> Option<PathBuf> {
+        self.files.local_path(self.root)
+    }
+
     /// What `path` is, so that an error names the one thing that is wrong with it.
     pub(crate) fn entry(&self, path: &str) -> Result<Entry, BuildError> {
         if is_remote_file(path) {

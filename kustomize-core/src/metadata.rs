@@ -215,6 +215,13 @@ pub(crate) fn set_origin(resource: &mut Resource, note: &Note) {
     set_annotation(resource, ORIGIN, note.text());
 }
 
+/// Notes where a resource came from that does not say so itself.
+pub(crate) fn set_missing_origin(resource: &mut Resource, note: &Note) {
+    if resource.annotation(ORIGIN).is_none() {
+        set_origin(resource, note);
+    }
+}
+
 /// Notes that a transformer ran: as a change, or as the origin of a resource that has none.
 pub(crate) fn add_transformation(resource: &mut Resource, note: &Note) {
     if resource.annotation(ORIGIN).is_none() {

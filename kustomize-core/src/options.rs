@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::helm::Helm;
 use crate::remote::Remote;
 use crate::source::ContentId;
 use crate::yaml::Limits;
@@ -22,6 +23,8 @@ pub struct BuildOptions {
     /// The version of kustomize in that label. Default: `(devel)`, as in a
     /// kustomize that was built from source; a release says `v5.8.1`.
     pub version: String,
+    /// Renders Helm charts. Default: nothing does, so a chart is an error.
+    pub helm: Option<Helm>,
     /// Fetches what kustomizations refer to by URL. Default: nothing does, so that is an error.
     pub remote: Option<Arc<dyn Remote>>,
     /// What the build may ask of memory and time.
@@ -35,6 +38,7 @@ impl Default for BuildOptions {
             reorder: Reorder::default(),
             managed_by_label: false,
             version: "(devel)".to_owned(),
+            helm: None,
             remote: None,
             limits: BuildLimits::default(),
         }
@@ -63,6 +67,12 @@ impl BuildOptions {
     #[must_use]
     pub fn managed_by_label(self) -> Self {
         Self { managed_by_label: true, ..self }
+    }
+
+    /// Renders Helm charts.
+    #[must_use]
+    pub fn helm(self, helm: Helm) -> Self {
+        Self { helm: Some(helm), ..self }
     }
 
     /// Fetches through `remote` what kustomizations refer to by URL.

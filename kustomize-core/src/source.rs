@@ -33,6 +33,12 @@ pub trait FileSource: Send + Sync {
     /// [`ReadError`] if it is missing or not a directory.
     fn list(&self, dir: &Path) -> Result<Vec<String>, ReadError>;
 
+    /// Where a program finds the path, if the source is in the file system.
+    fn local_path(&self, path: &Path) -> Option<PathBuf> {
+        let _ = path;
+        None
+    }
+
     /// An id that changes whenever the content of the file or, for a source
     /// that can tell, of anything below the directory does. `None` if it
     /// cannot be had without reading.
@@ -188,6 +194,10 @@ impl FileSource for Directory {
             return Err(ReadError::TooLarge { path: path.to_owned(), limit });
         }
         Ok(bytes.into())
+    }
+
+    fn local_path(&self, path: &Path) -> Option<PathBuf> {
+        self.locate(path).ok()
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<String>, ReadError> {

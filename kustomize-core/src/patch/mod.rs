@@ -2,6 +2,6 @@
 
 mod associative;
 mod directive;
-mod strategic;
+pub(crate) mod strategic;
 
 pub use strategic::MergeError;

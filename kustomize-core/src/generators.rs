@@ -1,0 +1,107 @@
+//! The generators of a kustomization, in order.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use crate::build::{Layer, Target};
+use crate::error::BuildError;
+use crate::generate::{self, BoxError};
+use crate::helm::{self, HelmError, Site};
+use crate::kustomization::{HelmChart, HelmGlobals, Kustomization};
+use crate::manifest;
+use crate::metadata;
+use crate::patch::strategic;
+use crate::resource::Resource;
+use crate::schema::Schema;
+use crate::yaml::{self, Document, Limits};
+
+type Generate = fn(&Target<'_>, &Kustomization) -> Result<Vec<Generated>, BoxError>;
+
+/// What one entry of a field made.
+type Generated = Vec<Resource>;
+
+/// The fields that generate, and the name of their generator.
+const GENERATORS: &[(&str, &str, Generate)] = &[
+    ("configMapGenerator", "ConfigMapGenerator", config_maps),
+    ("secretGenerator", "SecretGenerator", secrets),
+    ("helmCharts", "HelmChartInflationGenerator", charts),
+];
+
+/// Adds to `layer` what the kustomization generates.
+pub(crate) fn run(target: &Target<'_>, layer: &mut Layer) -> Result<(), BuildError> {
+    for (field, kind, generate) in GENERATORS {
+        let generated = generate(target, target.kustomization).map_err(|error| target.in_field(field, error))?;
+        let note = target.builtin_note(kind);
+        for mut resources in generated {
+            if let Some(note) = &note {
+                resources.iter_mut().for_each(|resource| metadata::set_missing_origin(resource, note));
+            }
+            let absorbed = layer.resources.absorb(resources, &target.schema());
+            absorbed.map_err(|error| target.in_field(field, error))?;
+        }
+    }
+    Ok(())
+}
+
+fn config_maps(target: &Target<'_>, from: &Kustomization) -> Result<Vec<Generated>, BoxError> {
+    let options = from.generator_options.as_ref();
+    let read = |path: &str| target.loader.read(path).map_err(Into::into);
+    let made = from.config_map_generator.iter().map(|args| generate::config_map(args, options, &read));
+    Ok(made.map(|made| made.map(|resource| vec![resource])).collect::<Result<_, _>>()?)
+}
+
+fn secrets(target: &Target<'_>, from: &Kustomization) -> Result<Vec<Generated>, BoxError> {
+    let options = from.generator_options.as_ref();
+    let read = |path: &str| target.loader.read(path).map_err(Into::into);
+    let made = from.secret_generator.iter().map(|args| generate::secret(args, options, &read));
+    Ok(made.map(|made| made.map(|resource| vec![resource])).collect::<Result<_, _>>()?)
+}
+
+fn charts(target: &Target<'_>, from: &Kustomization) -> Result<Vec<Generated>, BoxError> {
+    let globals = from.helm_globals.clone().unwrap_or_default();
+    from.helm_charts.iter().map(|chart| render_chart(target, &globals, &with_namespace(target, from, chart))).collect()
+}
+
+/// A chart without a namespace takes that of the kustomization or of those that build on it.
+fn with_namespace<'a>(target: &Target<'_>, from: &Kustomization, chart: &'a HelmChart) -> Cow<'a, HelmChart> {
+    let inherited = if from.namespace.is_empty() { target.helm_namespace } else { &from.namespace };
+    match chart.namespace.is_empty() && !inherited.is_empty() {
+        true => Cow::Owned(HelmChart { namespace: inherited.to_owned(), ..chart.clone() }),
+        false => Cow::Borrowed(chart),
+    }
+}
+
+/// Renders a chart as far as the caller of the build allows it.
+pub(crate) fn render_chart(
+    target: &Target<'_>,
+    globals: &HelmGlobals,
+    chart: &HelmChart,
+) -> Result<Generated, BoxError> {
+    let options = target.loader.session.options;
+    let name = || chart.name.clone();
+    let helm = options.helm.as_ref().ok_or_else(|| HelmError::NotEnabled { chart: name() })?;
+    let root = target.loader.local_root().ok_or_else(|| HelmError::NotInFileSystem { chart: name() })?;
+    let read_file = |path: &str| target.loader.read(path).map_err(Into::into);
+    let site = Site { root: &root, read_file: &read_file, merge: &merge_values };
+    let manifests = helm::template(chart, globals, helm, site)?;
+    let mut resources = manifest::read(&manifests, Path::new(&chart.name), &options.limits.yaml)?;
+    for resource in &mut resources {
+        resource.origin = None;
+        resource.history.helm_generated = true;
+    }
+    Ok(resources)
+}
+
+/// Merges the second of two YAML texts over the first. Values have no schema, so lists are replaced.
+fn merge_values(base: &[u8], over: &[u8]) -> Result<Vec<u8>, BoxError> {
+    let parse = |text: &[u8]| -> Result<Document, BoxError> {
+        let limits = Limits::new();
+        let documents = yaml::parse(yaml::decode(text, &limits)?, &limits)?;
+        Ok(documents.into_iter().next().unwrap_or_else(|| Document::new(Default::default())))
+    };
+    let mut merged = parse(base)?;
+    strategic::merge(&mut merged, &parse(over)?, &Schema::builtin())?;
+    let mut text = Vec::new();
+    yaml::emit(&merged, merged.root(), &mut text)?;
+    Ok(text)
+}
