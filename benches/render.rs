@@ -1,0 +1,110 @@
+//! Rendering in the process: every workload from memory, beside what libyaml
+//! needs merely to tell the events of the same text.
+//!
+//! ```text
+//! cargo bench --bench render [-- FILTER]
+//! ```
+#![allow(missing_docs, reason = "a program, not a library")]
+
+#[allow(dead_code, reason = "not every bench measures every workload")]
+mod workloads;
+
+use divan::{Bencher, black_box};
+use kustomize_core::{BuildOptions, build};
+use workloads::Workload;
+
+fn main() {
+    divan::main();
+}
+
+fn render(bencher: Bencher, workload: &Workload) {
+    let files = workload.memory();
+    let options = BuildOptions::new();
+    bencher.counter(divan::counter::BytesCount::of_str(&workload.text())).bench_local(|| {
+        let built = build(black_box(&files), workload.root, &options).expect("builds");
+        built.resources.to_yaml().expect("prints").len()
+    });
+}
+
+#[divan::bench]
+fn a_scenario(bencher: Bencher) {
+    render(bencher, &workloads::scenario());
+}
+
+#[divan::bench(args = [100, 1_000, 10_000, 100_000], sample_count = 10)]
+fn b_plain(bencher: Bencher, count: usize) {
+    render(bencher, &workloads::mixed(count, false));
+}
+
+#[divan::bench(args = [100, 1_000, 10_000, 100_000], sample_count = 10)]
+fn b_all_transformers(bencher: Bencher, count: usize) {
+    render(bencher, &workloads::mixed(count, true));
+}
+
+#[divan::bench(args = [100, 1_000, 10_000, 100_000], sample_count = 10)]
+fn b_libyaml_events(bencher: Bencher, count: usize) {
+    libyaml_events(bencher, &workloads::mixed(count, true).text());
+}
+
+#[divan::bench(sample_count = 20)]
+fn c_overlays(bencher: Bencher) {
+    render(bencher, &workloads::overlays(200));
+}
+
+#[divan::bench(sample_count = 20)]
+fn d_generators(bencher: Bencher) {
+    render(bencher, &workloads::generators(1_000));
+}
+
+#[divan::bench(sample_count = 20)]
+fn e_definitions(bencher: Bencher) {
+    render(bencher, &workloads::definitions());
+}
+
+#[divan::bench(sample_count = 20)]
+fn e_libyaml_events(bencher: Bencher) {
+    libyaml_events(bencher, &workloads::definitions().text());
+}
+
+#[divan::bench(sample_count = 10)]
+fn f_replacements(bencher: Bencher) {
+    render(bencher, &workloads::replacements(200, 1_000));
+}
+
+fn libyaml_events(bencher: Bencher, text: &str) {
+    bencher.counter(divan::counter::BytesCount::of_str(text)).bench_local(|| libyaml::events(black_box(text)));
+}
+
+/// The C library's parser, translated; an unsafe interface needs unsafe code.
+#[allow(unsafe_code, reason = "unsafe-libyaml has libyaml's own interface")]
+mod libyaml {
+    use std::mem::MaybeUninit;
+
+    use unsafe_libyaml as sys;
+
+    /// How many events the text has.
+    pub(super) fn events(text: &str) -> usize {
+        // SAFETY: parser and event are initialised by libyaml before they are
+        // read and deleted after; the input outlives the parser.
+        unsafe {
+            let mut parser = MaybeUninit::<sys::yaml_parser_t>::uninit();
+            let parser = parser.as_mut_ptr();
+            assert!(sys::yaml_parser_initialize(parser).ok);
+            sys::yaml_parser_set_input_string(parser, text.as_ptr(), text.len() as u64);
+            let mut count = 0;
+            loop {
+                let mut event = MaybeUninit::<sys::yaml_event_t>::uninit();
+                let event = event.as_mut_ptr();
+                assert!(sys::yaml_parser_parse(parser, event).ok, "libyaml cannot read the workload");
+                let kind = (*event).type_;
+                sys::yaml_event_delete(event);
+                count += 1;
+                if kind == sys::YAML_STREAM_END_EVENT {
+                    break;
+                }
+            }
+            sys::yaml_parser_delete(parser);
+            count
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Whole processes, side by side with the real kustomize: CPU time, wall time and peak memory.
+//!
+//! ```text
+//! cargo bench --bench versus [-- FILTER]
+//! ```
+//!
+//! `KUSTOMIZE` names the peer; without it the one on `PATH` is taken, and
+//! without that ours is measured alone. Runs are interleaved, so that a noisy
+//! machine is noisy for both. Prints a Markdown table of medians and ratios.
+#![allow(clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "a program, not a library")]
+
+#[allow(dead_code, reason = "not every bench measures every workload")]
+mod workloads;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use workloads::Workload;
+
+/// A peer that needs longer for one run is not measured on this workload.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[derive(Clone, Copy)]
+struct Usage {
+    cpu: Duration,
+    wall: Duration,
+    /// In bytes.
+    peak: u64,
+}
+
+fn main() {
+    let args: Vec<String> = env::args().skip(1).collect();
+    if let Some(command) = args.strip_prefix(&["--measure".to_owned()]) {
+        return measure_child(command);
+    }
+    let filter = args.iter().find(|arg| !arg.starts_with('-'));
+    let ours = build_ours();
+    let peer = find_peer();
+    let temp = tempfile::tempdir().expect("temporary directory");
+    println!("| workload | | CPU | wall | peak memory | CPU ratio | memory ratio |");
+    println!("|---|---|---:|---:|---:|---:|---:|");
+    for (index, (workload, rounds)) in workloads().into_iter().enumerate() {
+        if filter.is_none_or(|filter| workload.name.contains(filter.as_str())) {
+            let dir = temp.path().join(index.to_string());
+            let root = workload.write(&dir);
+            compare(&workload.name, &ours, peer.as_deref(), &["build", &root.to_string_lossy()], None, rounds);
+        }
+    }
+    if filter.is_none_or(|filter| "edit set image".contains(filter.as_str())) {
+        let root = workloads::scenario().write(&temp.path().join("edit"));
+        let args = ["edit", "set", "image", "registry.example.com/inf/airflow/test/code:177839"];
+        compare("edit set image", &ours, peer.as_deref(), &args, Some(&root), 5);
+    }
+}
+
+/// Each with how often both are run.
+fn workloads() -> Vec<(Workload, usize)> {
+    vec![
+        (workloads::scenario(), 9),
+        (workloads::mixed(100, false), 5),
+        (workloads::mixed(100, true), 5),
+        (workloads::mixed(1_000, false), 3),
+        (workloads::mixed(1_000, true), 3),
+        (workloads::mixed(10_000, false), 3),
+        (workloads::mixed(10_000, true), 3),
+        (workloads::mixed(100_000, true), 1),
+        (workloads::overlays(200), 3),
+        (workloads::generators(1_000), 3),
+        (workloads::definitions(), 3),
+        (workloads::replacements(200, 1_000), 1),
+    ]
+}
+
+fn compare(name: &str, ours: &Path, peer: Option<&Path>, args: &[&str], dir: Option<&Path>, rounds: usize) {
+    let (mut our_runs, mut peer_runs) = (Vec::new(), Vec::new());
+    let mut is_peer_measured = peer.is_some();
+    for _ in 0..rounds {
+        our_runs.extend(run(ours, args, dir));
+        if let Some(peer) = peer.filter(|_| is_peer_measured) {
+            match run(peer, args, dir) {
+                Some(usage) => peer_runs.push(usage),
+                None => is_peer_measured = false,
+            }
+        }
+    }
+    let Some(our) = median(&our_runs) else { return println!("| {name} | ours | failed | | | | |") };
+    row(name, "ours", &our, None);
+    match median(&peer_runs) {
+        Some(peer) => row("", "kustomize", &peer, Some(&our)),
+        None if peer.is_some() => println!("| | kustomize | more than {} s | | | | |", PATIENCE.as_secs()),
+        None => {}
+    }
+}
+
+fn row(name: &str, who: &str, usage: &Usage, ours: Option<&Usage>) {
+    let (cpu, memory) = ours.map_or_else(Default::default, |ours| {
+        let cpu = usage.cpu.as_secs_f64() / ours.cpu.as_secs_f64().max(1e-6);
+        (format!("{cpu:.0}"), format!("{:.1}", usage.peak as f64 / ours.peak as f64))
+    });
+    let (milliseconds, mebibytes) = (|time: Duration| time.as_secs_f64() * 1e3, usage.peak as f64 / f64::from(1 << 20));
+    println!(
+        "| {name} | {who} | {:.1} ms | {:.1} ms | {mebibytes:.1} MiB | {cpu} | {memory} |",
+        milliseconds(usage.cpu),
+        milliseconds(usage.wall)
+    );
+}
+
+fn median(runs: &[Usage]) -> Option<Usage> {
+    let of = |key: fn(&Usage) -> u128| {
+        let mut values: Vec<u128> = runs.iter().map(key).collect();
+        values.sort_unstable();
+        values.get(values.len() / 2).copied()
+    };
+    let time = |nanoseconds: u128| Duration::from_nanos(nanoseconds as u64);
+    Some(Usage {
+        cpu: time(of(|run| run.cpu.as_nanos())?),
+        wall: time(of(|run| run.wall.as_nanos())?),
+        peak: of(|run| u128::from(run.peak))? as u64,
+    })
+}
+
+/// Runs a program below a process of its own, whose only child it is: that
+/// is how the kernel tells its CPU time and peak memory apart.
+fn run(program: &Path, args: &[&str], dir: Option<&Path>) -> Option<Usage> {
+    let mut command = Command::new(env::current_exe().expect("this program has a path"));
+    command.arg("--measure").arg(program).args(args).stdin(Stdio::null());
+    if let Some(dir) = dir {
+        command.current_dir(dir);
+    }
+    let output = command.output().expect("started");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut numbers = text.lines().last()?.split(' ').map(|number| number.parse::<u64>().ok());
+    let mut next = || numbers.next().flatten();
+    Some(Usage { cpu: Duration::from_micros(next()?), wall: Duration::from_micros(next()?), peak: next()? })
+}
+
+fn measure_child(command: &[String]) {
+    let start = Instant::now();
+    let mut child = Command::new(&command[0])
+        .args(&command[1..])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("started");
+    let status = loop {
+        match child.try_wait().expect("waited") {
+            Some(status) => break Some(status),
+            None if start.elapsed() > PATIENCE => {
+                child.kill().expect("killed");
+                child.wait().expect("waited");
+                break None;
+            }
+            // Short enough to time a process of a few milliseconds, and next to no load.
+            None => std::thread::sleep(Duration::from_micros(200)),
+        }
+    };
+    let wall = start.elapsed();
+    if !status.is_some_and(|status| status.success()) {
+        return println!("failed");
+    }
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("the kernel counts");
+    let micros = |time: nix::sys::time::TimeVal| time.tv_sec() as u64 * 1_000_000 + time.tv_usec() as u64;
+    let cpu = micros(usage.user_time()) + micros(usage.system_time());
+    println!("{cpu} {} {}", wall.as_micros(), usage.max_rss() as u64 * 1024);
+}
+
+fn build_ours() -> PathBuf {
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--release", "--example", "kustomize", "--manifest-path"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+        .status()
+        .expect("cargo runs");
+    assert!(status.success(), "the kustomize example does not build");
+    // …/release/deps/versus-hash is this program.
+    let release = env::current_exe().expect("this program has a path").ancestors().nth(2).expect("in deps").to_owned();
+    release.join("examples/kustomize")
+}
+
+fn find_peer() -> Option<PathBuf> {
+    let named = env::var_os("KUSTOMIZE").map(PathBuf::from);
+    let paths = env::var_os("PATH").unwrap_or_default();
+    let found = named.or_else(|| env::split_paths(&paths).map(|dir| dir.join("kustomize")).find(|path| path.is_file()));
+    if found.is_none() {
+        eprintln!("no kustomize found (KUSTOMIZE, PATH): measuring ours alone");
+    }
+    found
+}
