@@ -7,6 +7,8 @@ mod applyset;
 mod cluster;
 mod desired;
 mod diff;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 mod event;
 mod fields;
 mod graph;
@@ -23,6 +25,7 @@ mod options;
 mod order;
 mod ownership;
 mod plan;
+pub mod structured_merge;
 
 pub use application::{
     Application, ApplicationError, ApplicationStatus, Automated, Condition, Destination, IgnoreDifferences, Kustomize,
