@@ -18,6 +18,7 @@ mod metadata;
 mod options;
 mod order;
 mod patch;
+mod program;
 mod references;
 mod program;
 mod remote;

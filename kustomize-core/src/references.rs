@@ -167,7 +167,11 @@ impl<'a> Search<'a> {
         if doc.is_null(field) {
             return Ok(());
         }
-        if doc.is_mapping(field) { self.visit_map(referrer, rule, field) } else { self.visit_name(referrer, rule, field) }
+        if doc.is_mapping(field) {
+            self.visit_map(referrer, rule, field)
+        } else {
+            self.visit_name(referrer, rule, field)
+        }
     }
 
     fn visit_name(&mut self, referrer: &Referrer<'a>, rule: Rule<'a>, field: NodeId) -> Result<(), TransformError> {
@@ -444,9 +448,7 @@ fn retain_same_affixes(resources: &[Resource], referrer: &Resource, candidates: 
     for or_none in [true, false] {
         candidates.retain(|index| {
             let own = &resources[*index].history;
-            let same = |a: &[_], b: &[_]| {
-                (or_none && (a.is_empty() || b.is_empty())) || end_alike(a, b)
-            };
+            let same = |a: &[_], b: &[_]| (or_none && (a.is_empty() || b.is_empty())) || end_alike(a, b);
             same(&own.prefixes, &theirs.prefixes) && same(&own.suffixes, &theirs.suffixes)
         });
         if candidates.len() < 2 {

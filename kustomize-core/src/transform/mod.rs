@@ -71,7 +71,10 @@ pub enum TransformError {
         kinds: Vec<Gvk>,
     },
     /// A reference by name may be to any of several resources.
-    #[error("the name '{name}' in the field '{path}' of {referrer} may stand for several resources: {}", join(candidates))]
+    #[error(
+        "the name '{name}' in the field '{path}' of {referrer} may stand for several resources: {}",
+        join(candidates)
+    )]
     AmbiguousReference {
         /// The resource that refers.
         referrer: Box<ResourceId>,

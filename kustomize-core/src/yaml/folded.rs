@@ -4,24 +4,18 @@
 //! not follow an indented line, also where the next line is indented or the
 //! text ends, and there the break stays.
 
-use libyaml_safer::{EventData, Parser};
-
 use super::Style;
+use super::events::{EventKind, Events};
 use super::print_string::{Place, Printer};
 
 /// The text after a round trip; `None` if it does not read back.
 pub(crate) fn round_trip(text: &str) -> Option<String> {
-    let ends_with_break = text.ends_with('\n');
-    let mut written = write(text);
-    if !ends_with_break {
-        written.push('\n');
-    }
-    let mut parser = Parser::new();
-    parser.set_input(written.as_bytes());
+    let written = write(text);
+    let mut events = Events::new(&written, 0, written.len());
     loop {
-        match parser.parse().ok()?.data {
-            EventData::Scalar { value, .. } => return Some(value),
-            EventData::StreamEnd => return None,
+        match events.next().ok()?.kind {
+            EventKind::Scalar { text, .. } => return Some(text.as_str(&written).to_owned()),
+            EventKind::StreamEnd => return None,
             _ => {}
         }
     }

@@ -1,17 +1,17 @@
-//! The complete parser: libyaml's events, of which go-yaml is a port too, put
-//! together as go-yaml and kustomize do.
+//! The complete parser: a document is put together from events as go-yaml and
+//! kustomize do it, anchors and merge keys expanded.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use base64::Engine as _;
-use libyaml_safer::{Event, EventData, MappingStyle, Parser, ScalarStyle, SequenceStyle};
 
 use super::error::{ParseError, Position};
+use super::events::{Collection, Event, EventKind, Events};
 use super::merge;
 use super::resolve::{self, Dialect, Plain};
+use super::scan::Text;
 use super::{Document, Limits, NodeId, Scalar, SourceText, Style, Tag, number};
 
 const LONG_TAG_PREFIX: &str = "tag:yaml.org,2002:";
@@ -27,34 +27,15 @@ pub(crate) fn parse(
     let without_bom = chunk.strip_prefix('\u{feff}').unwrap_or(chunk);
     let start = range.end - without_bom.len();
     reject_control_characters(&source.text, start..range.end)?;
-    let input = Input::new(without_bom);
-    let mut parser = Parser::new();
-    parser.set_input(input.text.as_bytes());
-    let mut builder = Builder::new(source, start..range.end, dialect, limits);
-    builder.line_was_ended = input.line_was_ended;
+    let mut events = Events::new(&source.text, start, range.end);
+    let mut builder = Builder::new(source, dialect, limits);
     loop {
-        let event = parser.parse().map_err(|error| builder.syntax_error(&error))?;
-        match event.data {
-            EventData::StreamEnd => return Ok(None),
-            EventData::DocumentEnd { .. } => return Ok(Some(builder.document)),
+        let event = events.next().map_err(|found| builder.problem(found.offset, found.problem))?;
+        match event.kind {
+            EventKind::StreamEnd => return Ok(None),
+            EventKind::DocumentEnd => return Ok(Some(builder.document)),
             _ => builder.event(event)?,
         }
-    }
-}
-
-/// libyaml-safer panics where a block scalar ends with the text, so the last line gets an end.
-pub(crate) struct Input<'a> {
-    pub(crate) text: Cow<'a, str>,
-    line_was_ended: bool,
-}
-
-impl<'a> Input<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
-        let last_line = text.rsplit('\n').next().unwrap_or_default();
-        if last_line.bytes().all(|byte| byte == b' ') {
-            return Self { text: Cow::Borrowed(&text[..text.len() - last_line.len()]), line_was_ended: false };
-        }
-        Self { text: Cow::Owned(format!("{text}\n")), line_was_ended: true }
     }
 }
 
@@ -104,8 +85,6 @@ struct Anchor {
 struct Builder<'a> {
     document: Document,
     source: &'a Arc<SourceText>,
-    start: usize,
-    end: usize,
     dialect: Dialect,
     limits: &'a Limits,
     open: Vec<Frame>,
@@ -114,17 +93,13 @@ struct Builder<'a> {
     aliased: HashSet<NodeId>,
     nodes: usize,
     nodes_of_aliases: usize,
-    /// See [`Input`].
-    line_was_ended: bool,
 }
 
 impl<'a> Builder<'a> {
-    fn new(source: &'a Arc<SourceText>, range: Range<usize>, dialect: Dialect, limits: &'a Limits) -> Self {
+    fn new(source: &'a Arc<SourceText>, dialect: Dialect, limits: &'a Limits) -> Self {
         Self {
             document: Document::new(Arc::clone(source)),
             source,
-            start: range.start,
-            end: range.end,
             dialect,
             limits,
             open: Vec::new(),
@@ -132,44 +107,30 @@ impl<'a> Builder<'a> {
             aliased: HashSet::new(),
             nodes: 0,
             nodes_of_aliases: 0,
-            line_was_ended: false,
         }
     }
 
     fn event(&mut self, event: Event) -> Result<(), ParseError> {
-        let start = self.start + event.start_mark.index as usize;
-        let end = self.start + event.end_mark.index as usize;
-        match event.data {
-            EventData::Alias { anchor } => self.alias(start, &anchor),
-            EventData::Scalar { anchor, tag, value, plain_implicit, style, .. } => {
-                if style == ScalarStyle::DoubleQuoted {
-                    self.reject_escaped_slash(start..end)?;
-                }
-                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-                let value = match value.strip_suffix('\n') {
-                    Some(line) if is_block && self.line_was_ended && end > self.end => line,
-                    _ => &value,
-                };
-                let node = self.scalar(start, tag.as_deref(), value, plain_implicit, style)?;
+        let start = event.start;
+        match event.kind {
+            EventKind::Alias(anchor) => self.alias(start, &anchor),
+            EventKind::Scalar { anchor, tag, text, style } => {
+                let node = self.scalar(start, tag.as_deref(), &text, style)?;
                 if let Some(name) = anchor {
                     self.anchors.insert(name, Anchor { node, height: 0, nodes: 1, is_open: false });
                 }
                 self.add(start, node, 0)
             }
-            EventData::SequenceStart { anchor, tag, style, .. } => {
+            EventKind::SequenceStart(collection) => {
                 let node = self.document.new_sequence();
-                self.document.set_flow(node, style == SequenceStyle::Flow);
-                self.set_tag(node, tag.as_deref());
-                self.begin(start, node, false, anchor)
+                self.begin(start, node, false, collection)
             }
-            EventData::MappingStart { anchor, tag, style, .. } => {
+            EventKind::MappingStart(collection) => {
                 let node = self.document.new_mapping();
-                self.document.set_flow(node, style == MappingStyle::Flow);
-                self.set_tag(node, tag.as_deref());
-                self.begin(start, node, true, anchor)
+                self.begin(start, node, true, collection)
             }
-            EventData::SequenceEnd | EventData::MappingEnd => self.end(start),
-            _ => Ok(()),
+            EventKind::SequenceEnd | EventKind::MappingEnd => self.end(start),
+            EventKind::StreamEnd | EventKind::DocumentStart | EventKind::DocumentEnd => Ok(()),
         }
     }
 
@@ -178,9 +139,12 @@ impl<'a> Builder<'a> {
         start: usize,
         node: NodeId,
         is_mapping: bool,
-        anchor: Option<String>,
+        collection: Collection,
     ) -> Result<(), ParseError> {
         self.document.set_offset(node, start);
+        self.document.set_flow(node, collection.is_flow);
+        self.set_tag(node, collection.tag.as_deref());
+        let anchor = collection.anchor;
         self.check_depth(start, self.open.len() + 1)?;
         if let Some(name) = &anchor {
             self.anchors.insert(name.clone(), Anchor { node, height: 0, nodes: self.nodes, is_open: true });
@@ -262,56 +226,34 @@ impl<'a> Builder<'a> {
         self.add(start, copy, height)
     }
 
-    fn scalar(
-        &mut self,
-        start: usize,
-        tag: Option<&str>,
-        value: &str,
-        plain_implicit: bool,
-        style: ScalarStyle,
-    ) -> Result<NodeId, ParseError> {
-        let style = match style {
-            ScalarStyle::SingleQuoted => Style::SingleQuoted,
-            ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
-            ScalarStyle::Literal => Style::Literal,
-            ScalarStyle::Folded => Style::Folded,
-            _ => Style::Plain,
-        };
+    fn scalar(&mut self, start: usize, tag: Option<&str>, text: &Text, style: Style) -> Result<NodeId, ParseError> {
+        let source = Arc::clone(self.source);
+        let value = text.as_str(&source.text);
         if self.dialect == Dialect::V2 {
-            return self.scalar_v2(start, tag, value, plain_implicit, style);
+            return self.scalar_v2(start, tag, value, style);
         }
-        let node = self.text_node(start, Tag::Implicit, style, value);
+        let node = match text {
+            Text::Span(range) => self.document.new_source_scalar(Tag::Implicit, style, range.start, range.len()),
+            Text::Owned(_) => self.document.new_scalar(Scalar { tag: Tag::Implicit, style, text: value }),
+        };
+        self.document.set_offset(node, start);
         self.set_tag(node, tag);
         Ok(node)
     }
 
-    /// A scalar of the source if its text stands there as it is, else one with text of its own.
-    fn text_node(&mut self, start: usize, tag: Tag, style: Style, value: &str) -> NodeId {
-        let quote = usize::from(matches!(style, Style::SingleQuoted | Style::DoubleQuoted));
-        let verbatim = start + quote;
-        if self.source.text.get(verbatim..verbatim + value.len()) == Some(value) {
-            let node = self.document.new_source_scalar(tag, style, verbatim, value.len());
-            self.document.set_offset(node, start);
-            return node;
-        }
-        let node = self.document.new_scalar(Scalar { tag, style, text: value });
+    fn text_node(&mut self, start: usize, tag: Tag, style: Style, text: &str) -> NodeId {
+        let node = self.document.new_scalar(Scalar { tag, style, text });
         self.document.set_offset(node, start);
         node
     }
 
     /// Version 2 settles types at once, and booleans and numbers lose their spelling.
-    fn scalar_v2(
-        &mut self,
-        start: usize,
-        tag: Option<&str>,
-        value: &str,
-        plain_implicit: bool,
-        style: Style,
-    ) -> Result<NodeId, ParseError> {
+    fn scalar_v2(&mut self, start: usize, tag: Option<&str>, value: &str, style: Style) -> Result<NodeId, ParseError> {
+        let is_plain = tag == Some("!") || tag.is_none() && style == Style::Plain;
         let written = tag.filter(|tag| *tag != "!").map(known_tag);
         let meaning = match written {
-            None if plain_implicit && value == "<<" => return Ok(self.text_node(start, Tag::Merge, style, value)),
-            None if plain_implicit => resolve::plain(Dialect::V2, value),
+            None if is_plain && value == "<<" => return Ok(self.text_node(start, Tag::Merge, style, value)),
+            None if is_plain => resolve::plain(Dialect::V2, value),
             Some(tag @ (Tag::Null | Tag::Bool | Tag::Int | Tag::Float | Tag::Timestamp)) => {
                 resolve::tagged(Dialect::V2, tag, value)
                     .ok_or_else(|| self.problem(start, "the tag does not fit the text"))?
@@ -343,18 +285,6 @@ impl<'a> Builder<'a> {
         self.document.set_tagged(node);
     }
 
-    /// libyaml has learned `\/` from YAML 1.2, go-yaml has not.
-    fn reject_escaped_slash(&self, range: Range<usize>) -> Result<(), ParseError> {
-        let start = range.start;
-        let mut bytes = self.source.text.as_bytes().get(range).unwrap_or_default().iter().enumerate();
-        while let Some((at, byte)) = bytes.next() {
-            if *byte == b'\\' && bytes.next().is_some_and(|(_, escaped)| *escaped == b'/') {
-                return Err(self.problem(start + at, "found unknown escape character"));
-            }
-        }
-        Ok(())
-    }
-
     fn check_depth(&self, start: usize, depth: usize) -> Result<(), ParseError> {
         if depth > self.limits.depth {
             return Err(self.limit(start, "levels of nesting", self.limits.depth));
@@ -368,11 +298,6 @@ impl<'a> Builder<'a> {
 
     fn problem(&self, offset: usize, problem: &'static str) -> ParseError {
         ParseError::Syntax { at: position(&self.source.text, offset), problem }
-    }
-
-    fn syntax_error(&self, error: &libyaml_safer::Error) -> ParseError {
-        let offset = error.problem_mark().map_or(0, |mark| mark.index as usize);
-        self.problem(self.start + offset, error.problem())
     }
 }
 
