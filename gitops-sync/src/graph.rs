@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use crate::hook::wave;
+use crate::hook::Phase;
 use crate::id::{GroupKind, ResourceId};
 use crate::manifest::{Manifest, annotation};
 use crate::order;
@@ -61,16 +61,42 @@ pub enum GraphError {
 pub(crate) struct Dependencies {
     /// For each manifest, the indices of those that must be ready first.
     pub(crate) ready_first: Vec<Vec<usize>>,
-    /// The wave of each manifest, pulled forward for what others need.
-    pub(crate) waves: Vec<i64>,
+    /// The place of each manifest, pulled forward for what others need.
+    pub(crate) places: Vec<Place>,
+}
+
+/// When a manifest has its turn: the phase, the wave, the rank of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place {
+    pub(crate) phase: Phase,
+    pub(crate) wave: i64,
+    pub(crate) rank: usize,
+}
+
+impl Place {
+    pub(crate) fn new(phase: Phase, wave: i64, kind: &str) -> Self {
+        Self { phase, wave, rank: order::kind_rank(kind) }
+    }
+
+    /// The same place, or one as early as `other`; a kind that comes early
+    /// stays early there.
+    fn not_after(self, other: Self) -> Self {
+        if (self.phase, self.wave) < (other.phase, other.wave) {
+            return self;
+        }
+        Self { rank: self.rank.min(other.rank), ..other }
+    }
 }
 
 /// Finds what each manifest waits for: its namespace, the definition of its
 /// kind, and what its `depends-on` annotation names.
 ///
-/// As in Argo CD, a namespace or a definition that others need is pulled
-/// into the earliest wave of those.
-pub(crate) fn dependencies(manifests: &[&Manifest]) -> Result<Dependencies, GraphError> {
+/// As in Argo CD, a namespace or a definition that others need is pulled to
+/// the earliest place of those; here that holds for every dependency.
+pub(crate) fn dependencies(manifests: &[(&Manifest, Place)]) -> Result<Dependencies, GraphError> {
+    let mut places: Vec<Place> = manifests.iter().map(|(_, place)| *place).collect();
+    let manifests: Vec<&Manifest> = manifests.iter().map(|(manifest, _)| *manifest).collect();
+    let manifests = &manifests[..];
     let index = Index::of(manifests);
     let mut ready_first = Vec::with_capacity(manifests.len());
     for (position, manifest) in manifests.iter().enumerate() {
@@ -85,13 +111,12 @@ pub(crate) fn dependencies(manifests: &[&Manifest]) -> Result<Dependencies, Grap
         let resources = cycle.into_iter().map(|position| manifests[position].id().clone()).collect();
         GraphError::Cycle(Cycle { resources })
     })?;
-    let mut waves: Vec<i64> = manifests.iter().map(|manifest| wave(manifest.value())).collect();
     for position in order.into_iter().rev() {
         for need in &ready_first[position] {
-            waves[*need] = waves[*need].min(waves[position]);
+            places[*need] = places[*need].not_after(places[position]);
         }
     }
-    Ok(Dependencies { ready_first, waves })
+    Ok(Dependencies { ready_first, places })
 }
 
 struct Index<'a> {
@@ -200,17 +225,19 @@ fn cycle(needs: &[Vec<usize>], waiting: &[usize]) -> Vec<usize> {
     path
 }
 
-/// Sorts manifests into the order in which they are listed and applied.
-pub(crate) fn sort(manifests: &mut [Manifest]) {
-    manifests.sort_by(|a, b| wave(a.value()).cmp(&wave(b.value())).then_with(|| order::compare(a.id(), b.id())));
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::hook::wave;
+
+    fn dependencies(manifests: &[&Manifest]) -> Result<Dependencies, GraphError> {
+        let placed = |manifest: &&Manifest| Place::new(Phase::Sync, wave(manifest.value()), &manifest.id().kind);
+        let placed: Vec<_> = manifests.iter().map(|manifest| (*manifest, placed(manifest))).collect();
+        super::dependencies(&placed)
+    }
 
     fn manifest(kind: &str, namespace: Option<&str>, name: &str, annotations: serde_json::Value) -> Manifest {
         let mut value =
@@ -237,7 +264,8 @@ mod tests {
         let namespace = manifest("Namespace", None, "a", json!({}));
         let found = dependencies(&[&widget, &crd, &namespace]).unwrap();
         assert_eq!(found.ready_first, [vec![1, 2], vec![], vec![]]);
-        assert_eq!(found.waves, [-2, -2, -2]);
+        assert!(found.places.iter().all(|place| place.wave == -2));
+        assert!(found.places[2].rank < found.places[1].rank);
     }
 
     #[test]

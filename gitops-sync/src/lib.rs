@@ -26,6 +26,11 @@ mod order;
 mod ownership;
 mod plan;
 pub mod structured_merge;
+mod report;
+mod run;
+mod schedule;
+mod sync;
+mod tasks;
 
 pub use application::{
     Application, ApplicationError, ApplicationStatus, Automated, Condition, Destination, IgnoreDifferences, Kustomize,
@@ -46,3 +51,6 @@ pub use manifest::{Manifest, ManifestError};
 pub use options::{ConflictPolicy, PrunePolicy, SyncOptions};
 pub use ownership::Owner;
 pub use plan::{Action, Basis, Block, Plan, PlanError, Step, plan};
+pub use report::{Outcome, Report, ResourceReport, SyncCode};
+pub use run::StepError;
+pub use sync::{SyncError, apply, sync};

@@ -66,8 +66,7 @@ pub(crate) async fn read(
 ) -> Result<HashMap<ResourceId, Arc<Live>>, ClusterError> {
     let mut scopes: BTreeMap<Scope, HashSet<ResourceId>> = BTreeMap::new();
     for (id, kind) in wanted {
-        let namespace = id.namespace.clone().filter(|_| kind.namespaced);
-        scopes.entry(Scope { path: kind.collection(namespace.as_deref()), kind, namespace }).or_default().insert(id);
+        scopes.entry(Scope::of(&kind, &id)).or_default().insert(id);
     }
     let parts = scopes.into_iter().map(|(scope, ids)| read_scope(cluster, scope, ids));
     Ok(try_join_all(parts).await?.into_iter().flatten().collect())
@@ -80,6 +79,13 @@ pub(crate) struct Scope {
     pub(crate) namespace: Option<String>,
     /// Where the API serves them; says all that the other fields do.
     pub(crate) path: String,
+}
+
+impl Scope {
+    pub(crate) fn of(kind: &ResourceType, id: &ResourceId) -> Self {
+        let namespace = id.namespace.clone().filter(|_| kind.namespaced);
+        Self { path: kind.collection(namespace.as_deref()), kind: kind.clone(), namespace }
+    }
 }
 
 impl Ord for Scope {

@@ -118,17 +118,43 @@ impl Mirror {
         objects.extend(get_each(cluster, &scope.kind, missing).await?);
         let found = objects.iter().filter(|(id, _)| ids.contains(*id));
         let found = found.map(|(id, live)| (id.clone(), Arc::clone(live))).collect();
-        let copy = Arc::new(Mutex::new(Held { wanted, objects, state: State::Behind }));
-        let watcher = Watcher {
-            client: cluster.client().clone(),
-            kind: scope.kind,
-            path: scope.path.clone(),
-            copy: Arc::clone(&copy),
-            changed: self.shared.changed.clone(),
-        };
-        let task = tokio::spawn(watcher.run(version));
-        lock(&self.shared.scopes).insert(scope.path, Followed { copy, task });
+        let held = Held { wanted, objects, state: State::Behind };
+        let path = scope.path.clone();
+        let followed = self.start(cluster.client().clone(), scope, held, version);
+        lock(&self.shared.scopes).insert(path, followed);
         Ok(found)
+    }
+
+    /// Follows one object that a request has just returned, with a watch of
+    /// its scope that begins at its version.
+    pub(crate) fn follow_from(&self, client: &kube::Client, scope: Scope, id: &ResourceId, live: Arc<Live>) {
+        if !scope.kind.watchable {
+            return;
+        }
+        let version = live.resource_version().to_owned();
+        let mut scopes = lock(&self.shared.scopes);
+        if let Some(followed) = scopes.get(&scope.path) {
+            let mut held = lock(&followed.copy);
+            if held.state != State::Lost {
+                held.wanted.insert(id.clone());
+                held.keep_newer(id.clone(), live);
+                return;
+            }
+        }
+        let held = Held {
+            wanted: HashSet::from([id.clone()]),
+            objects: Objects::from([(id.clone(), live)]),
+            state: State::Behind,
+        };
+        let path = scope.path.clone();
+        scopes.insert(path, self.start(client.clone(), scope, held, version));
+    }
+
+    fn start(&self, client: kube::Client, scope: Scope, held: Held, version: String) -> Followed {
+        let copy = Arc::new(Mutex::new(held));
+        let changed = self.shared.changed.clone();
+        let watcher = Watcher { client, kind: scope.kind, path: scope.path, copy: Arc::clone(&copy), changed };
+        Followed { copy, task: tokio::spawn(watcher.run(version)) }
     }
 
     /// Takes over what a request has just returned.

@@ -41,7 +41,7 @@ pub(crate) struct Decision {
 }
 
 impl Decision {
-    fn new(action: Action) -> Self {
+    pub(super) fn new(action: Action) -> Self {
         Self { action, block: None, changes: Vec::new(), sides: None, migrates: false, body: None }
     }
 

@@ -5,7 +5,7 @@ mod prune;
 mod step;
 mod verdict;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub use self::step::{Action, Basis, Block, Step};
 pub(crate) use self::verdict::Verdicts;
 use crate::cluster::{Cluster, ClusterError, ResourceType};
 use crate::desired::{self, Desired, Problem};
-use crate::graph::{self, GraphError};
+use crate::graph::{self, GraphError, Place};
 use crate::hook::{Phase, wave};
 use crate::id::ResourceId;
 use crate::inventory::{self, Inventory, InventoryError};
@@ -40,6 +40,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What earlier syncs have applied.
     pub(crate) inventory: Inventory,
+    /// What of that is gone, or somebody else's by now.
+    #[serde(default)]
+    pub(crate) released: BTreeSet<ResourceId>,
 }
 
 /// Why no plan can be made.
@@ -108,17 +111,19 @@ pub async fn plan(cluster: &Cluster, manifests: Vec<Manifest>, options: &SyncOpt
     let live = live::read(cluster, wanted.chain(former.iter().cloned())).await.map_err(PlanError::Live)?;
 
     let mut steps = prune::steps(&desired, &inventory, &former, &live, options);
+    let released = former.into_iter().map(|(id, _)| id).filter(|id| steps.iter().all(|step| step.id != *id)).collect();
     steps.extend(wanted_steps(cluster, desired.wanted, &live, options).await?);
     if steps.iter().any(|step| step.action.is_change()) {
         steps.extend(hook_steps(desired.hooks));
     }
     steps.sort_by(|a, b| a.order().cmp(&b.order()).then_with(|| order::compare(&a.id, &b.id)));
-    Ok(Plan { steps, inventory })
+    Ok(Plan { steps, inventory, released })
 }
 
 /// An order that cannot be is found before the cluster is asked anything more.
 fn check_order(desired: &Desired) -> Result<(), PlanError> {
-    let manifests: Vec<&Manifest> = desired.wanted.iter().map(|wanted| &wanted.manifest).collect();
+    let placed = |manifest| (manifest, Place::new(Phase::Sync, 0, ""));
+    let manifests: Vec<_> = desired.wanted.iter().map(|wanted| placed(&wanted.manifest)).collect();
     graph::dependencies(&manifests).map(drop).map_err(PlanError::Order)
 }
 

@@ -3,6 +3,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
 use super::decide::{Decision, Subject};
+use super::step::Action;
 use crate::id::ResourceId;
 use crate::live::Live;
 use crate::options::SyncOptions;
@@ -52,6 +53,12 @@ impl Verdicts {
     pub(crate) fn remember(&self, id: &ResourceId, key: Key, decision: &Decision) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(id.clone(), (key, decision.clone()));
+    }
+
+    /// An apply of `subject` has led to `live`, so another would change nothing.
+    pub(crate) fn remember_kept(&self, subject: Subject<'_>, live: &Live, options: &SyncOptions) {
+        let key = Key::new(subject, live, options);
+        self.remember(subject.id, key, &Decision::new(Action::Keep));
     }
 
     /// Definitions have changed, and with them what the server makes of resources.

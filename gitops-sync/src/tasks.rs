@@ -1,0 +1,234 @@
+//! Turns a plan into the nodes of a schedule.
+
+use std::collections::BTreeMap;
+
+use crate::graph::{self, GraphError, Place};
+use crate::hook::Phase;
+use crate::manifest::Manifest;
+use crate::options::SyncOptions;
+use crate::order;
+use crate::plan::{Action, Plan, Step};
+use crate::schedule::{Gate, Node, Schedule};
+
+/// What a node stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// A step of the plan.
+    Step(usize),
+    /// The inventory is to list what will be there, before it is.
+    Widen,
+    /// Nothing; others meet there.
+    Barrier,
+}
+
+/// The nodes of a schedule, and what they stand for.
+pub(crate) struct Tasks {
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) schedule: Schedule,
+}
+
+impl Tasks {
+    /// Every edge comes from one of four rules: a resource waits for what
+    /// it needs; a wave for the health of the one before; a kind for the
+    /// attempt at the kinds before it; and deletions for every apply.
+    pub(crate) fn of(plan: &Plan, options: &SyncOptions, widens: bool) -> Result<Self, GraphError> {
+        let steps = plan.steps.iter().enumerate();
+        let (applied, manifests): (Vec<usize>, Vec<Manifest>) =
+            steps.filter_map(|(position, step)| Some((position, manifest_of(step)?))).unzip();
+        let place = |step: &usize| place_of(&plan.steps[*step]);
+        let mut placed: Vec<(&Manifest, Place)> = manifests.iter().zip(applied.iter().map(place)).collect();
+        pull_inventory_namespace(&mut placed, options);
+        let dependencies = graph::dependencies(&placed)?;
+
+        let mut build = Build { plan, nodes: Vec::new(), tasks: Vec::new() };
+        let nodes: Vec<usize> = applied.iter().map(|step| build.add(Task::Step(*step), Node::default())).collect();
+        for (node, needs) in nodes.iter().zip(&dependencies.ready_first) {
+            needs.iter().for_each(|need| build.edge(*node, nodes[*need], Gate::Ready));
+        }
+        let waves = build.waves(&nodes, &dependencies.places);
+        if widens {
+            build.widen(&nodes, &dependencies.places, options);
+        }
+        let pruned = build.prunes(&nodes, &dependencies.places);
+        build.after_prunes(&nodes, &dependencies.places, &pruned);
+        build.settle(options, waves > 1);
+        let schedule = Schedule::new(build.nodes);
+        // The dependencies have no circle, and the places follow them.
+        let schedule = schedule.expect("edges only lead from earlier places to later ones");
+        Ok(Self { tasks: build.tasks, schedule })
+    }
+}
+
+fn manifest_of(step: &Step) -> Option<Manifest> {
+    Manifest::new(step.manifest.clone()?).ok()
+}
+
+fn place_of(step: &Step) -> Place {
+    Place::new(step.phase, step.wave, &step.id.kind)
+}
+
+/// The inventory has to be written before anything it lists is; so its
+/// namespace comes before everything, too.
+fn pull_inventory_namespace(placed: &mut [(&Manifest, Place)], options: &SyncOptions) {
+    let Some(owner) = &options.owner else { return };
+    let Some(first) = placed.iter().map(|(_, place)| *place).filter(|place| place.phase == Phase::Sync).min() else {
+        return;
+    };
+    for (manifest, place) in placed {
+        if manifest.id().is("", "Namespace") && manifest.id().name == owner.namespace {
+            *place = first.min(*place);
+        }
+    }
+}
+
+struct Build<'a> {
+    plan: &'a Plan,
+    nodes: Vec<Node>,
+    tasks: Vec<Task>,
+}
+
+impl Build<'_> {
+    fn add(&mut self, task: Task, node: Node) -> usize {
+        self.nodes.push(node);
+        self.tasks.push(task);
+        self.nodes.len() - 1
+    }
+
+    fn barrier(&mut self, after: impl IntoIterator<Item = usize>, gate: Gate) -> usize {
+        let after = after.into_iter().map(|node| (node, gate)).collect();
+        self.add(Task::Barrier, Node { after, is_barrier: true, ..Node::default() })
+    }
+
+    fn edge(&mut self, node: usize, before: usize, gate: Gate) {
+        self.nodes[node].after.push((before, gate));
+    }
+
+    fn step(&self, node: usize) -> Option<&Step> {
+        match self.tasks[node] {
+            Task::Step(step) => self.plan.steps.get(step),
+            _ => None,
+        }
+    }
+
+    /// Lets each wave wait for the one before; how many there are.
+    fn waves(&mut self, nodes: &[usize], places: &[Place]) -> usize {
+        let mut waves: BTreeMap<(Phase, i64), BTreeMap<usize, Vec<usize>>> = BTreeMap::new();
+        for (node, place) in nodes.iter().zip(places) {
+            waves.entry((place.phase, place.wave)).or_default().entry(place.rank).or_default().push(*node);
+        }
+        let count = waves.keys().filter(|(phase, _)| *phase != Phase::SyncFail).count();
+        let mut before: Option<usize> = None;
+        for ((phase, _), ranks) in waves {
+            if phase == Phase::SyncFail {
+                ranks.into_values().flatten().for_each(|node| self.nodes[node].is_on_failure = true);
+                continue;
+            }
+            let members: Vec<usize> = ranks.values().flatten().copied().collect();
+            self.ranks(ranks);
+            if let Some(before) = before {
+                members.iter().for_each(|node| self.edge(*node, before, Gate::Ready));
+            }
+            before = Some(self.barrier(members, Gate::Ready));
+        }
+        count
+    }
+
+    /// Lets each kind wait until those before it have been tried.
+    fn ranks(&mut self, ranks: BTreeMap<usize, Vec<usize>>) {
+        let mut before: Option<usize> = None;
+        for nodes in ranks.into_values() {
+            if let Some(before) = before {
+                nodes.iter().for_each(|node| self.edge(*node, before, Gate::Attempted));
+            }
+            let next = self.barrier(nodes, Gate::Attempted);
+            if let Some(before) = before {
+                self.edge(next, before, Gate::Attempted);
+            }
+            before = Some(next);
+        }
+    }
+
+    fn widen(&mut self, nodes: &[usize], places: &[Place], options: &SyncOptions) {
+        let home = options.owner.as_ref().map(|owner| owner.namespace.as_str()).unwrap_or_default();
+        let is_home = |build: &Self, node: usize| {
+            build.step(node).is_some_and(|step| step.id.is("", "Namespace") && step.id.name == home)
+        };
+        let needed = self.needed_by(nodes.iter().copied().filter(|node| is_home(self, *node)).collect());
+        let widen = self.add(Task::Widen, Node::default());
+        for (node, place) in nodes.iter().zip(places) {
+            if is_home(self, *node) {
+                self.edge(widen, *node, Gate::Done);
+            } else if place.phase == Phase::Sync && !needed[*node] {
+                self.edge(*node, widen, Gate::Done);
+            }
+        }
+    }
+
+    /// What these nodes wait for: the namespace of the inventory cannot wait
+    /// for anything that waits for the inventory.
+    fn needed_by(&self, mut open: Vec<usize>) -> Vec<bool> {
+        // One more, for the node that is about to be added.
+        let mut seen = vec![false; self.nodes.len() + 1];
+        while let Some(at) = open.pop() {
+            if !std::mem::replace(&mut seen[at], true) {
+                open.extend(self.nodes[at].after.iter().map(|(before, _)| *before));
+            }
+        }
+        seen
+    }
+
+    /// Deletions come after every apply, in the opposite order, and not at
+    /// all if one of those has failed.
+    fn prunes(&mut self, nodes: &[usize], places: &[Place]) -> Vec<usize> {
+        let mut pruned: Vec<usize> =
+            (0..self.plan.steps.len()).filter(|step| self.plan.steps[*step].action == Action::Prune).collect();
+        if pruned.is_empty() {
+            return pruned;
+        }
+        let key = |step: &Step| (step.wave, order::kind_rank(&step.id.kind));
+        pruned.sort_by_key(|step| std::cmp::Reverse(key(&self.plan.steps[*step])));
+        let sync = nodes.iter().zip(places).filter(|(_, place)| place.phase <= Phase::Sync);
+        let applied = self.barrier(sync.map(|(node, _)| *node).collect::<Vec<_>>(), Gate::Done);
+        let mut before: Option<usize> = None;
+        let mut all = Vec::new();
+        for group in pruned.chunk_by(|a, b| key(&self.plan.steps[*a]) == key(&self.plan.steps[*b])) {
+            let mut members = Vec::new();
+            for step in group {
+                let node = self.add(Task::Step(*step), Node { settles: true, ..Node::default() });
+                self.edge(node, applied, Gate::Ready);
+                before.into_iter().for_each(|before| self.edge(node, before, Gate::Attempted));
+                members.push(node);
+            }
+            all.extend(&members);
+            before = Some(self.barrier(members, Gate::Attempted));
+        }
+        all
+    }
+
+    /// What runs after the sync proper runs after its deletions, too.
+    fn after_prunes(&mut self, nodes: &[usize], places: &[Place], pruned: &[usize]) {
+        if pruned.is_empty() {
+            return;
+        }
+        let done = self.barrier(pruned.to_vec(), Gate::Attempted);
+        for (node, _) in nodes.iter().zip(places).filter(|(_, place)| place.phase == Phase::PostSync) {
+            self.edge(*node, done, Gate::Attempted);
+        }
+    }
+
+    /// Health is waited for where it was asked for, where a later wave
+    /// builds on it, and where another resource needs it.
+    fn settle(&mut self, options: &SyncOptions, has_waves: bool) {
+        let mut needed = vec![options.wait || has_waves; self.nodes.len()];
+        for node in self.nodes.iter().filter(|node| !node.is_barrier) {
+            for (before, gate) in &node.after {
+                needed[*before] |= *gate == Gate::Ready;
+            }
+        }
+        for node in 0..self.nodes.len() {
+            let is_hook = self.step(node).is_some_and(|step| step.action == Action::Run);
+            let is_step = matches!(self.tasks[node], Task::Step(_));
+            self.nodes[node].settles |= is_step && (is_hook || needed[node]);
+        }
+    }
+}
