@@ -20,7 +20,6 @@ mod order;
 mod patch;
 mod program;
 mod references;
-mod program;
 mod remote;
 mod replacement;
 mod resource;
