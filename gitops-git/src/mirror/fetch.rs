@@ -300,15 +300,19 @@ impl<'a> Fetch<'a> {
         options.remote_callbacks(callbacks).download_tags(AutotagOption::None).depth(depth);
         let downloaded = self.remote.download(refspecs, Some(&mut options));
         drop(options);
-        downloaded.map_err(|error| {
-            let explained = match session.remaining() {
-                _ if too_large.get() => RemoteError::TooLarge { limit },
-                Err(deadline) if !session.has_failed() => deadline,
-                _ => session.explain(error),
-            };
-            Failure::Remote(explained)
+        downloaded.map_err(|error| match session.remaining() {
+            _ if too_large.get() => Failure::Remote(RemoteError::TooLarge { limit }),
+            Err(deadline) if !session.has_failed() => Failure::Remote(deadline),
+            _ if is_damage(&error) && !session.has_failed() => Failure::Corrupt(error),
+            _ => Failure::Remote(session.explain(error)),
         })
     }
+}
+
+/// Whether the objects that we have are the trouble, rather than those that come.
+fn is_damage(error: &git2::Error) -> bool {
+    use git2::ErrorClass::{Object, Odb, Zlib};
+    matches!(error.class(), Odb | Object | Zlib)
 }
 
 impl Drop for Fetch<'_> {

@@ -1,0 +1,252 @@
+//! The Git daemon and local repositories.
+
+mod support;
+
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use gitops_git::{
+    Depth, FetchError, Mirror, MirrorOptions, PollError, PushError, PushMode, RefFilter, Remote, RemoteError,
+    ResolveError, Revision, Timeouts,
+};
+use support::{Fixture, daemon, options, silent};
+
+fn round_trip(fixture: &Fixture, remote: Remote) {
+    let refs = remote.list_refs(&RefFilter::branch("main")).unwrap();
+    assert_eq!(refs.len(), 1);
+    let mirror = fixture.mirror(remote);
+    let commit = mirror.fetch(&Revision::branch("main")).unwrap();
+    assert_eq!(commit.id.to_string(), fixture.tip("main"));
+    let new = fixture.commit("main", "NEW", "new\n");
+    let commit = mirror.fetch(&Revision::branch("main")).unwrap();
+    assert_eq!(commit.id.to_string(), new);
+    fixture.hook("post-receive", "sleep 0.2; touch ../ran");
+    let pushed = mirror.commit_and_push("main", &options("x"), |tree| tree.write("NEW".as_ref(), "2\n")).unwrap();
+    assert_eq!(pushed.commit().unwrap().to_string(), fixture.tip("main"));
+    assert_eq!(fixture.git(&["rev-parse", "main~1"]), new);
+    assert!(fixture.dir.path().join("ran").exists(), "the hook ran to its end");
+}
+
+#[test]
+fn the_git_daemon() {
+    let fixture = Fixture::new(5);
+    let (_server, url) = daemon(&fixture);
+    round_trip(&fixture, Remote::new(url));
+}
+
+#[test]
+fn a_local_repository() {
+    let fixture = Fixture::new(5);
+    round_trip(&fixture, Remote::new(fixture.file_url()));
+}
+
+#[test]
+fn depth_is_kept() {
+    let fixture = Fixture::new(9);
+    let remote = Remote::new(fixture.file_url());
+    let count = |name: &str, depth| {
+        let options = MirrorOptions::new().depth(depth);
+        let mirror = Mirror::open(fixture.cache(name), remote.clone(), options).unwrap();
+        let commit = mirror.fetch(&Revision::Head).unwrap().id.to_string();
+        let generation = std::fs::read_to_string(fixture.cache(name).join("current")).unwrap();
+        support::git(&fixture.cache(name).join(generation), &["rev-list", "--count", &commit])
+    };
+    assert_eq!(count("shallow", Depth::Commits(NonZeroU32::MIN)), "1");
+    assert_eq!(count("three", Depth::commits(3)), "3");
+    assert_eq!(count("full", Depth::Full), "9");
+    assert_eq!(count("full", Depth::commits(2)), "2");
+}
+
+#[test]
+fn commits_are_found_by_id_even_when_no_branch_is_there() {
+    let fixture = Fixture::new(9);
+    for (name, allowed) in [("no", "false"), ("yes", "true")] {
+        fixture.config("uploadpack.allowReachableSHA1InWant", allowed);
+        let old = fixture.tip("main~4");
+        let open = |kind: &str| {
+            let root = fixture.cache(&format!("{name}-{kind}"));
+            Mirror::open(root, Remote::new(fixture.file_url()), MirrorOptions::new()).unwrap()
+        };
+        let mirror = open("full");
+        mirror.fetch(&Revision::Head).unwrap();
+        let Ok(revision) = old.parse::<Revision>();
+        assert_eq!(mirror.fetch(&revision).unwrap().id.to_string(), old);
+        assert_eq!(mirror.tree(old.parse().unwrap()).unwrap().read("VERSION".as_ref()).unwrap(), b"0005");
+        let Ok(short) = old[..9].parse::<Revision>();
+        assert_eq!(open("short").fetch(&short).unwrap().id.to_string(), old);
+    }
+    let mirror = fixture.mirror(Remote::new(fixture.file_url()));
+    let Ok(unknown) = "12345678".repeat(5).parse::<Revision>();
+    let error = mirror.fetch(&unknown).unwrap_err();
+    assert!(matches!(error, FetchError::Resolve { source: ResolveError::NoSuchRevision { .. }, .. }), "{error:?}");
+}
+
+#[test]
+fn annotated_tags_are_peeled_and_ranges_find_them() {
+    let fixture = Fixture::new(4);
+    support::git(&fixture.repository(), &["tag", "-a", "-m", "x", "v1.2.0", "main~1"]);
+    support::git(&fixture.repository(), &["tag", "v1.1.0", "main~2"]);
+    let mirror = fixture.mirror(Remote::new(fixture.file_url()));
+    for text in ["v1.2.0", "^1.0"] {
+        let Ok(revision) = text.parse::<Revision>();
+        let commit = mirror.fetch(&revision).unwrap();
+        assert_eq!(commit.id.to_string(), fixture.tip("main~1"), "{text}");
+        assert_eq!(commit.tag_object.unwrap().to_string(), fixture.tip("v1.2.0"));
+        assert_eq!(commit.ref_name.as_deref(), Some("refs/tags/v1.2.0"));
+    }
+}
+
+#[test]
+fn push_modes_hold_what_they_promise() {
+    let fixture = Fixture::new(2);
+    let mirror = fixture.mirror(Remote::new(fixture.file_url()));
+    let old = fixture.tip("main~1").parse().unwrap();
+    let push = |branch: &str, mode: PushMode, text: &str| {
+        mirror.commit_and_push(branch, &options("m").mode(mode), |tree| tree.write("M".as_ref(), text))
+    };
+    let error = push("main", PushMode::Lease(old), "1").unwrap_err();
+    assert!(matches!(error, PushError::Moved { found: Some(_), .. }), "{error:?}");
+    let tip = fixture.tip("main").parse().unwrap();
+    push("main", PushMode::Lease(tip), "1").unwrap();
+    let create = || PushMode::Create { from: Revision::branch("main") };
+    let error = push("main", create(), "2").unwrap_err();
+    assert!(matches!(error, PushError::Exists { .. }), "{error:?}");
+    push("feature/new", create(), "2").unwrap();
+    assert_eq!(fixture.tip("feature/new~1"), fixture.tip("main"));
+    let error = push("missing", PushMode::FastForward, "3").unwrap_err();
+    assert!(matches!(error, PushError::NoBranch { .. }), "{error:?}");
+    for name in ["", "-x", "a..b", "a b", "x.lock", "a\nb"] {
+        let error = push(name, PushMode::FastForward, "3").unwrap_err();
+        assert!(matches!(error, PushError::InvalidBranch { .. }), "{name:?} {error:?}");
+    }
+}
+
+#[test]
+fn the_first_commit_of_an_empty_repository() {
+    let fixture = Fixture::new(0);
+    let mirror = fixture.mirror(Remote::new(fixture.file_url()));
+    let error = mirror.fetch(&Revision::Head).unwrap_err();
+    assert!(matches!(error, FetchError::Resolve { source: ResolveError::Empty, .. }), "{error:?}");
+    let first = options("first").mode(PushMode::Create { from: Revision::Head });
+    mirror.commit_and_push("main", &first, |tree| tree.write("a/b".as_ref(), "1")).unwrap();
+    assert_eq!(fixture.git(&["show", "main:a/b"]), "1");
+}
+
+#[test]
+fn an_edit_sees_its_own_changes_and_keeps_modes() {
+    let fixture = Fixture::new(1);
+    let mirror = fixture.mirror(Remote::new(fixture.file_url()));
+    mirror
+        .commit_and_push("main", &options("x").trailer("Job", "17"), |tree| {
+            tree.write("deploy/run.sh".as_ref(), "false\n").unwrap();
+            tree.write("new/file".as_ref(), "1").unwrap();
+            assert_eq!(tree.read("new/file".as_ref()).unwrap(), b"1");
+            tree.remove("new/file".as_ref()).unwrap();
+            tree.remove("deploy/web.yml".as_ref()).unwrap();
+            assert!(tree.read("deploy/web.yml".as_ref()).is_err());
+            assert!(tree.write("../up".as_ref(), "1").is_err());
+            assert!(tree.write(".git/config".as_ref(), "1").is_err());
+            assert!(tree.write("deploy".as_ref(), "1").is_err());
+            Ok::<(), std::io::Error>(())
+        })
+        .unwrap();
+    let files = fixture.git(&["ls-tree", "-r", "--format=%(objectmode) %(path)", "main"]);
+    assert_eq!(files, "100644 VERSION\n100755 deploy/run.sh");
+    assert_eq!(fixture.git(&["log", "-1", "--format=%(trailers:key=Job,valueonly)", "main"]).trim(), "17");
+    let failed = mirror.commit_and_push("main", &options("x"), |_| Err("no such image"));
+    assert!(matches!(failed, Err(PushError::Edit { .. })), "{failed:?}");
+}
+
+#[test]
+fn a_generation_is_replaced_under_a_reader() {
+    let fixture = Fixture::new(1);
+    let options = MirrorOptions::new().max_packs(2);
+    let mirror = Mirror::open(fixture.cache("m"), Remote::new(fixture.file_url()), options).unwrap();
+    let first = mirror.fetch(&Revision::Head).unwrap();
+    let reader = mirror.tree(first.id).unwrap();
+    let generation = || std::fs::read_to_string(fixture.cache("m").join("current")).unwrap();
+    let old = generation();
+    for number in 0..6 {
+        fixture.commit("main", "N", &number.to_string());
+        mirror.fetch(&Revision::Head).unwrap();
+        assert!(mirror.stats().unwrap().packs <= 3);
+    }
+    assert_ne!(generation(), old);
+    assert_eq!(reader.read("VERSION".as_ref()).unwrap(), b"0001");
+    drop(reader);
+    mirror.fetch(&Revision::Head).unwrap();
+    assert!(!fixture.cache("m").join(old).exists());
+}
+
+#[test]
+fn a_damaged_mirror_is_replaced() {
+    let fixture = Fixture::new(3);
+    let mirror = fixture.mirror(Remote::new(fixture.file_url()));
+    mirror.fetch(&Revision::Head).unwrap();
+    let current =
+        fixture.cache("mirror").join(std::fs::read_to_string(fixture.cache("mirror").join("current")).unwrap());
+    std::fs::write(current.join("shallow.lock"), "").unwrap();
+    std::fs::write(current.join("objects/pack/pack_git2_0123"), "half a pack").unwrap();
+    let new = fixture.commit("main", "N", "1");
+    assert_eq!(mirror.fetch(&Revision::Head).unwrap().id.to_string(), new);
+    assert!(!current.join("objects/pack/pack_git2_0123").exists());
+    for entry in std::fs::read_dir(current.join("objects/pack")).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    assert_eq!(mirror.fetch(&Revision::Head).unwrap().id.to_string(), new);
+    std::fs::remove_file(fixture.cache("mirror").join("current")).unwrap();
+    assert_eq!(mirror.fetch(&Revision::Head).unwrap().id.to_string(), new);
+}
+
+#[test]
+fn a_mirror_belongs_to_one_repository() {
+    let fixture = Fixture::new(1);
+    fixture.mirror(Remote::new(fixture.file_url()));
+    let other = Remote::new("https://h.example/other".parse().unwrap());
+    let error = Mirror::open(fixture.cache("mirror"), other, MirrorOptions::new()).unwrap_err();
+    assert!(matches!(error, gitops_git::MirrorError::OtherRepository { .. }), "{error:?}");
+}
+
+#[test]
+fn a_fetch_larger_than_the_limit_is_given_up() {
+    let fixture = Fixture::new(1);
+    let noise: String = (0..20_000u64).map(|n| format!("{:x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
+    fixture.commit("main", "NOISE", &noise);
+    let options = MirrorOptions::new().max_fetch_bytes(10_000);
+    let mirror = Mirror::open(fixture.cache("m"), Remote::new(fixture.file_url()), options).unwrap();
+    let FetchError::Remote { source, .. } = mirror.fetch(&Revision::Head).unwrap_err() else { panic!() };
+    assert!(matches!(source, RemoteError::TooLarge { limit: 10_000 }), "{source:?}");
+}
+
+#[test]
+fn deadlines_hold_on_every_stream() {
+    let url = format!("git://127.0.0.1:{}/x", silent()).parse().unwrap();
+    let remote = Remote::new(url);
+    for timeouts in
+        [Timeouts::new().stall(Duration::from_millis(300)), Timeouts::new().total(Duration::from_millis(300))]
+    {
+        let start = Instant::now();
+        let error = remote.clone().timeouts(timeouts).list_refs(&RefFilter::all()).unwrap_err();
+        let PollError::Remote { source, .. } = error else { panic!("{error:?}") };
+        assert!(matches!(source, RemoteError::Timeout { .. }), "{source:?}");
+        assert!(start.elapsed() < Duration::from_secs(3));
+    }
+    let closed = format!("git://127.0.0.1:{}/x", support::free_port()).parse().unwrap();
+    let error = Remote::new(closed).list_refs(&RefFilter::all()).unwrap_err();
+    let PollError::Remote { source, .. } = error else { panic!("{error:?}") };
+    assert!(matches!(source, RemoteError::Connect { .. }), "{source:?}");
+}
+
+#[test]
+fn a_missing_repository_is_told() {
+    let fixture = Fixture::new(1);
+    let missing = fixture.dir.path().join("none.git");
+    let local = Remote::new(gitops_git::RepoUrl::from_path(&missing).unwrap());
+    let (_server, url) = daemon(&fixture);
+    let daemon = local.with_url(url.to_string().replace("app", "none").parse().unwrap());
+    for remote in [local, daemon] {
+        let error = remote.list_refs(&RefFilter::all()).unwrap_err();
+        let PollError::Remote { source, .. } = error else { panic!("{error:?}") };
+        assert!(matches!(source, RemoteError::NotFound { .. }), "{source:?}");
+    }
+}
