@@ -16,6 +16,7 @@ use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
 use crate::source::FileSource;
+use crate::vars::Vars;
 use crate::yaml::{self, Document};
 use crate::{generate, generators, order, references, transformers};
 
@@ -79,6 +80,7 @@ fn render(loader: &Loader<'_>) -> Result<ResourceSet, BuildError> {
 pub(crate) struct Layer {
     pub(crate) resources: ResourceSet,
     pub(crate) config: Arc<TransformerConfig>,
+    pub(crate) vars: Vars,
 }
 
 impl Layer {
@@ -130,7 +132,9 @@ impl<'a> Target<'a> {
         for entry in &kustomization.components {
             self.add_component(layer, entry).map_err(|error| self.in_entry("components", entry, error))?;
         }
-        transformers::run(self, &mut layer.resources, &layer.config)
+        transformers::run(self, &mut layer.resources, &layer.config)?;
+        let defined = layer.vars.define(&kustomization.vars, &mut layer.resources, &self.schema());
+        defined.map_err(|error| self.in_field("vars", error))
     }
 
     /// What must wait until all overlays have had their say: they may still
@@ -140,6 +144,10 @@ impl<'a> Target<'a> {
         generate::add_hashes(resources, &self.schema()).map_err(|source| BuildError::Hash { source })?;
         let in_references = |source| BuildError::References { source };
         references::update(resources, &layer.config, &self.schema()).map_err(in_references)?;
+        let unused = layer.vars.replace(resources, &layer.config).map_err(|source| BuildError::Vars { source })?;
+        if !unused.is_empty() {
+            self.loader.session.warn(Warning::UnusedVars { names: unused });
+        }
         resources.as_mut_vec().retain(|resource| !metadata::is_local_config(resource));
         self.sort(resources)?;
         if self.loader.session.options.managed_by_label || self.wants("managedByLabel") {
@@ -185,7 +193,7 @@ impl<'a> Target<'a> {
         self.below(entry, place, "Kustomization", |target| target.accumulate(&mut base))?;
         layer.resources.append(base.resources, &self.schema())?;
         layer.merge_config(&base.config).map_err(|error| self.in_field("configurations", error))?;
-        Ok(())
+        layer.vars.merge(base.vars).map_err(|source| BuildError::Vars { source })
     }
 
     fn add_component(&self, layer: &mut Layer, entry: &str) -> Result<(), BuildError> {

@@ -14,6 +14,7 @@ use crate::resource::Origin;
 use crate::schema::SchemaError;
 use crate::source::ReadError;
 use crate::transform::TransformError;
+use crate::vars::VarError;
 use crate::yaml::{EmitError, ParseError};
 
 /// Why a kustomization could not be rendered.
@@ -241,6 +242,12 @@ pub enum BuildError {
     References {
         /// Why.
         source: TransformError,
+    },
+    /// Variables could not be defined or replaced.
+    #[error("cannot use the variables")]
+    Vars {
+        /// Why.
+        source: VarError,
     },
     /// An OpenAPI document could not be used.
     #[error("{}: cannot use the OpenAPI schema", kustomization.display())]

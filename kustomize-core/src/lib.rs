@@ -29,6 +29,7 @@ mod selector;
 mod source;
 mod transform;
 mod transformers;
+mod vars;
 mod yaml;
 
 pub use build::{Build, build};
@@ -55,4 +56,5 @@ pub use schema::{Schema, SchemaError};
 pub use selector::SelectorError;
 pub use source::{ContentId, Directory, FileSource, Memory, ReadError, Resolved};
 pub use transform::{FieldError, TransformError};
+pub use vars::VarError;
 pub use yaml::{EmitError, Limits, ParseError, Position};

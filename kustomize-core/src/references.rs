@@ -469,3 +469,88 @@ fn same_name(a: &Resource, b: &Resource) -> bool {
 fn same_name_and_namespace(a: &Resource, b: &Resource) -> bool {
     a.name() == b.name() && a.namespace() == b.namespace()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{BuildError, BuildOptions, Memory, build};
+
+    /// Builds `overlay` over a base of these manifests.
+    fn built(overlay: &str, manifests: &str) -> Result<String, BuildError> {
+        let files = Memory::new()
+            .with("base/kustomization.yaml", "resources: [all.yaml]\n")
+            .with("base/all.yaml", manifests)
+            .with("overlay/kustomization.yaml", &format!("resources: [../base]\n{overlay}\n"));
+        let built = build(&files, "overlay", &BuildOptions::new())?;
+        Ok(built.resources.to_yaml().expect("printable"))
+    }
+
+    const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n";
+    const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n\
+        spec: {containers: [{name: x, envFrom: [{configMapRef: {name: c}}, {configMapRef: {name: other}}]}]}\n";
+
+    #[test]
+    fn a_reference_follows_a_renamed_resource_and_no_other() {
+        let printed = built("namePrefix: a-", &format!("{CONFIG_MAP}---\n{POD}")).expect("builds");
+        assert!(printed.contains("name: a-c\n    - configMapRef:\n        name: other\n"), "{printed}");
+    }
+
+    #[test]
+    fn a_role_binding_follows_its_accounts_into_their_namespace() {
+        let manifests = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: s, namespace: old}\n---\n\
+            apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: b, namespace: old}\n\
+            roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}\n\
+            subjects: [{kind: ServiceAccount, name: s, namespace: old}, {kind: ServiceAccount, name: s, namespace: x}]\n";
+        let printed = built("namespace: new\nnamePrefix: a-", manifests).expect("builds");
+        assert!(printed.contains("  name: a-s\n  namespace: new\n- kind: ServiceAccount\n  name: s\n  namespace: x\n"));
+    }
+
+    #[test]
+    fn a_role_reference_looks_at_the_kind() {
+        let role =
+            |kind: &str| format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{name: r}}\n");
+        let files = Memory::new()
+            .with("a/kustomization.yaml", "resources: [r.yaml]\nnamePrefix: a-\n")
+            .with("a/r.yaml", role("Role"))
+            .with("b/kustomization.yaml", "resources: [r.yaml]\nnamePrefix: b-\n")
+            .with("b/r.yaml", role("ClusterRole"))
+            .with(
+                "binding.yaml",
+                role("RoleBinding") + "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: r}\n",
+            )
+            .with("kustomization.yaml", "resources: [a, b, binding.yaml]\n");
+        let built = build(&files, "", &BuildOptions::new()).expect("builds");
+        assert!(built.resources.to_yaml().expect("printable").ends_with("  kind: ClusterRole\n  name: b-r\n"));
+    }
+
+    #[test]
+    fn a_name_that_may_mean_two_resources_is_an_error() {
+        let files = Memory::new()
+            .with("base/kustomization.yaml", "resources: [c.yaml]\n")
+            .with("base/c.yaml", CONFIG_MAP)
+            .with("a/kustomization.yaml", "resources: [../base]\nnamePrefix: a-\n")
+            .with("b/kustomization.yaml", "resources: [../base]\nnamePrefix: b-\n")
+            .with("p.yaml", POD)
+            .with("kustomization.yaml", "resources: [a, b, p.yaml]\nnamePrefix: z-\n");
+        let error = build(&files, "", &BuildOptions::new()).expect_err("a-c or b-c");
+        let source = std::error::Error::source(&error).expect("says which");
+        assert_eq!(
+            source.to_string(),
+            "the name 'c' in the field 'spec/containers/envFrom/configMapRef/name' of Pod.v1.[noGrp]/z-p.[noNs] may stand \
+             for several resources: ConfigMap.v1.[noGrp]/z-a-c.[noNs], ConfigMap.v1.[noGrp]/z-b-c.[noNs]"
+        );
+    }
+
+    #[test]
+    fn a_base_refers_to_its_own() {
+        let files = Memory::new()
+            .with("base/kustomization.yaml", "resources: [all.yaml]\n")
+            .with("base/all.yaml", &format!("{CONFIG_MAP}---\n{POD}"))
+            .with("a/kustomization.yaml", "resources: [../base]\nnamePrefix: a-\n")
+            .with("b/kustomization.yaml", "resources: [../base]\nnamePrefix: b-\n")
+            .with("kustomization.yaml", "resources: [a, b]\nnameSuffix: -x\n");
+        let built = build(&files, "", &BuildOptions::new()).expect("builds");
+        let printed = built.resources.to_yaml().expect("printable");
+        assert_eq!(printed.matches("name: a-c-x").count(), 2, "{printed}");
+        assert_eq!(printed.matches("name: b-c-x").count(), 2, "{printed}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::path::{ItemPattern, Lookup, Matcher, Part};
+use super::path::{FieldPath, ItemPattern, Lookup, Matcher, Part};
 use super::text;
 use crate::go_regex::InvalidRegex;
 use crate::yaml::{Document, Kind, NodeId, ParseError, Scalar, Style, Tag, emit_v3, resolve};
@@ -58,6 +58,13 @@ pub enum PathError {
         /// What is wrong with the text.
         source: ParseError,
     },
+}
+
+impl FieldPath {
+    /// The first field that the path leads to; `None` if there is none.
+    pub(crate) fn lookup(&self, doc: &Document) -> Result<Option<NodeId>, PathError> {
+        lookup(doc, doc.root(), self.parts())
+    }
 }
 
 /// Follows `parts` as kustomize's `Lookup` does: the first exact match.

@@ -8,7 +8,7 @@ mod text;
 mod value;
 
 use self::follow::{Finder, lookup};
-use self::path::FieldPath;
+pub(crate) use self::path::FieldPath;
 use self::select::Ids;
 use self::value::Value;
 use crate::generate::ReadFile;

@@ -86,6 +86,21 @@ impl FieldPath {
         Self { text: text.to_owned(), parts: parts.collect() }
     }
 
+    /// The path of a variable, in which an index may follow its list: `ports[0]`.
+    pub(crate) fn of_var(text: &str) -> Self {
+        let mut parts = Vec::new();
+        for part in split(text) {
+            match indexed(&part) {
+                Some((list, index)) => {
+                    parts.extend((!list.is_empty()).then(|| Part::new(list.to_owned())));
+                    parts.push(Part::new(index.to_owned()));
+                }
+                None => parts.push(Part::new(part)),
+            }
+        }
+        Self { text: text.to_owned(), parts }
+    }
+
     pub(super) fn parts(&self) -> &[Part] {
         &self.parts
     }
@@ -102,6 +117,12 @@ impl FieldPath {
             _ => true,
         }
     }
+}
+
+/// The name and the index of `name[index]`.
+fn indexed(part: &str) -> Option<(&str, &str)> {
+    let (list, index) = part.strip_suffix(']')?.rsplit_once('[')?;
+    (!index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit())).then_some((list, index))
 }
 
 fn lookup(part: &str) -> Lookup {
@@ -216,6 +237,13 @@ mod tests {
         ] {
             assert_eq!(split(path), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn the_index_of_a_variable_is_an_element_of_its_own() {
+        let parts = |path| FieldPath::of_var(path).parts.into_iter().map(|part| part.text).collect::<Vec<_>>();
+        assert_eq!(parts("spec.ports[0].port"), ["spec", "ports", "0", "port"]);
+        assert_eq!(parts("spec.[1].a[x]"), ["spec", "1", "a[x]"]);
     }
 
     #[test]
