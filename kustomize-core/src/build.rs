@@ -67,7 +67,8 @@ pub fn build(files: &dyn FileSource, root: impl AsRef<Path>, options: &BuildOpti
 }
 
 fn render(loader: &Loader<'_>) -> Result<ResourceSet, BuildError> {
-    let loaded = load(loader)?;
+    let mut loaded = load(loader)?;
+    loader.session.options.overrides.apply(&mut loaded.kustomization);
     let target = Target::root(loader, &loaded);
     target.set_schema()?;
     let mut layer = Layer::default();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::helm::Helm;
+use crate::overrides::Overrides;
 use crate::remote::Remote;
 use crate::source::ContentId;
 use crate::yaml::Limits;
@@ -23,6 +24,8 @@ pub struct BuildOptions {
     /// The version of kustomize in that label. Default: `(devel)`, as in a
     /// kustomize that was built from source; a release says `v5.8.1`.
     pub version: String,
+    /// What to change of the kustomization for this build. Default: nothing.
+    pub overrides: Overrides,
     /// Renders Helm charts. Default: nothing does, so a chart is an error.
     pub helm: Option<Helm>,
     /// Fetches what kustomizations refer to by URL. Default: nothing does, so that is an error.
@@ -38,6 +41,7 @@ impl Default for BuildOptions {
             reorder: Reorder::default(),
             managed_by_label: false,
             version: "(devel)".to_owned(),
+            overrides: Overrides::default(),
             helm: None,
             remote: None,
             limits: BuildLimits::default(),
@@ -67,6 +71,12 @@ impl BuildOptions {
     #[must_use]
     pub fn managed_by_label(self) -> Self {
         Self { managed_by_label: true, ..self }
+    }
+
+    /// Sets what to change of the kustomization for this build.
+    #[must_use]
+    pub fn overrides(self, overrides: Overrides) -> Self {
+        Self { overrides, ..self }
     }
 
     /// Renders Helm charts.
