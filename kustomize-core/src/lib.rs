@@ -21,8 +21,6 @@ mod overrides;
 mod patch;
 mod program;
 mod references;
-mod program;
-mod references;
 mod remote;
 mod replacement;
 mod resource;

@@ -29,6 +29,12 @@ pub(crate) fn meaning(doc: &Document, id: NodeId, in_flow: bool) -> Result<Meani
         (Tag::Implicit | Tag::Null, Style::Plain) if text.is_empty() && in_flow && !doc.is_tagged(id) => Plain::Str,
         (Tag::Implicit, Style::Plain) => resolve::plain(Dialect::V3, text),
         (Tag::Implicit | Tag::Str, Style::Folded) if !in_flow => return folded(doc, id),
+        // yaml.v3 writes a block that it cannot read back.
+        (Tag::Implicit | Tag::Str, Style::Literal)
+            if !in_flow && text.starts_with('\t') && print_string::is_block_allowed(text) =>
+        {
+            return Err(EmitError::Character { line: doc.line(id), character: u32::from('\t') });
+        }
         (Tag::Implicit | Tag::Str, _) => Plain::Str,
         (tag, style) => return tagged(doc, id, tag, style),
     };
