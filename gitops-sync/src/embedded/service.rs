@@ -38,7 +38,12 @@ where
 fn respond(answer: Answer) -> Response<AnswerBody> {
     match answer {
         Answer::Document { code, body, warnings } => {
-            let mut response = document(code, Bytes::from(format!("{body}\n")), "application/json");
+            // Clients tell the aggregated form of discovery by its media type.
+            let media_type = match body["kind"].as_str() {
+                Some("APIGroupDiscoveryList") => "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+                _ => "application/json",
+            };
+            let mut response = document(code, Bytes::from(format!("{body}\n")), media_type);
             for warning in warnings {
                 let text = format!("299 - \"{}\"", warning.replace('\\', "\\\\").replace('"', "\\\""));
                 if let Ok(value) = HeaderValue::from_str(&text) {

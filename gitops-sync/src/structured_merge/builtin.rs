@@ -27,9 +27,33 @@ const TEXT: &str = include_str!("builtin.schema");
 /// Some structs that are no kinds are found as well, under the section that declares them
 /// (`("meta/v1", "ObjectMeta")`).
 pub fn builtin_type(api_version: &str, kind: &str) -> Option<Arc<Type>> {
-    let section = section_of(api_version);
+    types().get(&(section_of(api_version), kind.to_owned())).cloned()
+}
+
+/// The name of a struct of the table in OpenAPI documents, such as `io.k8s.api.core.v1.Pod`.
+pub fn builtin_type_name(ty: &Arc<Type>) -> Option<&'static str> {
+    static NAMES: OnceLock<HashMap<usize, String>> = OnceLock::new();
+    // Types of the table live as long as the program, so their addresses tell them apart.
+    let named = |((section, name), ty): (&(String, String), &Arc<Type>)| {
+        (Arc::as_ptr(ty) as usize, open_api_name(section, name))
+    };
+    NAMES.get_or_init(|| types().iter().map(named).collect()).get(&(Arc::as_ptr(ty) as usize)).map(String::as_str)
+}
+
+fn types() -> &'static HashMap<(String, String), Arc<Type>> {
     static TYPES: OnceLock<HashMap<(String, String), Arc<Type>>> = OnceLock::new();
-    TYPES.get_or_init(parse_all).get(&(section, kind.to_owned())).cloned()
+    TYPES.get_or_init(parse_all)
+}
+
+fn open_api_name(section: &str, name: &str) -> String {
+    let dotted = section.replace('/', ".");
+    let prefix = match section {
+        "meta/v1" => "io.k8s.apimachinery.pkg.apis",
+        "apiextensions/v1" => "io.k8s.apiextensions-apiserver.pkg.apis",
+        "apiregistration/v1" => "io.k8s.kube-aggregator.pkg.apis",
+        _ => "io.k8s.api",
+    };
+    format!("{prefix}.{dotted}.{name}")
 }
 
 /// The groups, versions and kinds for which [`builtin_type`] knows a type with `metadata`,

@@ -41,7 +41,7 @@ mod set;
 mod validate;
 mod value;
 
-pub use builtin::{builtin_kinds, builtin_type};
+pub use builtin::{builtin_kinds, builtin_type, builtin_type_name};
 pub use compare::{Comparison, compare};
 pub use field_set::field_set;
 pub use fields_v1::FieldsError;
