@@ -12,8 +12,8 @@ use super::state::State;
 use super::store::key;
 use super::write::Write;
 
-const FOREGROUND: &str = "foregroundDeletion";
-const ORPHAN: &str = "orphan";
+pub(crate) const FOREGROUND: &str = "foregroundDeletion";
+pub(crate) const ORPHAN: &str = "orphan";
 
 /// Namespaces that stay.
 const IMMORTAL: &[&str] = &["default", "kube-public", "kube-system"];

@@ -28,12 +28,14 @@
 #![allow(dead_code, reason = "the parts arrive one after the other")]
 
 mod background;
+mod controllers;
 mod conversion;
 mod custom;
 mod defaults;
 mod delete;
 mod discovery;
 mod failure;
+mod faults;
 mod http;
 mod normalise;
 mod openapi;
@@ -42,6 +44,7 @@ mod prepare;
 mod quantity;
 mod read;
 mod request;
+mod requests;
 mod resource;
 mod selector;
 mod server;
@@ -58,7 +61,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use controllers::{Behaviour, ControllerOptions, Controllers};
+pub use faults::{Fault, FaultId, FaultRule};
 pub use http::Listener;
+pub use requests::RequestCounts;
 use server::Server;
 use state::State;
 
@@ -142,6 +148,44 @@ impl EmbeddedCluster {
     /// When the address cannot be listened on.
     pub async fn serve(&self, address: SocketAddr) -> io::Result<Listener> {
         Listener::bind(self.server.clone(), address).await
+    }
+
+    /// Starts controllers, which run until the returned value is dropped: workloads become healthy
+    /// step by step, jobs finish, namespaces and owners take what belongs to them along.
+    ///
+    /// Without controllers the cluster is what a bare API server is: a Deployment never gets
+    /// ready, and a namespace that is deleted keeps terminating.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime: the controllers are a task of it.
+    pub fn start_controllers(&self, options: &ControllerOptions) -> Controllers {
+        Controllers::start(self.server.clone(), options)
+    }
+
+    /// Makes requests fail, hang or lose their answers from now on.
+    pub fn inject(&self, rule: FaultRule) -> FaultId {
+        self.server.faults.inject(rule)
+    }
+
+    /// Takes a rule of [`inject`](Self::inject) back.
+    pub fn heal(&self, rule: FaultId) {
+        self.server.faults.heal(rule);
+    }
+
+    /// Takes all rules of [`inject`](Self::inject) back.
+    pub fn heal_all(&self) {
+        self.server.faults.heal_all();
+    }
+
+    /// How many requests there were so far, by kind.
+    pub fn requests(&self) -> RequestCounts {
+        self.server.requests().counts()
+    }
+
+    /// The version of the last change: as long as it stays, nothing was written.
+    pub fn resource_version(&self) -> u64 {
+        self.server.state().store.version()
     }
 
     /// Forgets all history: watches that resume from an older version and pages of older lists

@@ -9,9 +9,11 @@ use super::background;
 use super::delete::DeleteOptions;
 use super::discovery;
 use super::failure::Failure;
+use super::faults::Faults;
 use super::openapi;
 use super::read::{Selection, list, page, shown};
 use super::request::{Accept, ApiRequest};
+use super::requests::Requests;
 use super::resource::Resource;
 use super::state::State;
 use super::watch::Watch;
@@ -21,6 +23,8 @@ use super::write::Write;
 #[derive(Debug)]
 pub(crate) struct Server {
     state: Mutex<State>,
+    pub(crate) faults: Faults,
+    requests: Requests,
 }
 
 /// What a request gets.
@@ -55,12 +59,17 @@ struct Target {
 
 impl Server {
     pub(crate) fn new(state: State) -> Self {
-        Self { state: Mutex::new(state) }
+        Self { state: Mutex::new(state), faults: Faults::default(), requests: Requests::default() }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         // No request leaves the state half-written: what can fail comes before the one change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was asked so far.
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.requests
     }
 
     /// Answers a request.

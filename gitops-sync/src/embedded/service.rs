@@ -11,6 +11,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 
 use super::failure::Failure;
+use super::faults::Fault;
 use super::request::ApiRequest;
 use super::server::{Answer, Server};
 use super::watch::Watch;
@@ -31,8 +32,24 @@ where
     };
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("").to_owned();
     let request = ApiRequest::new(&parts, body);
+    server.requests().count(&request);
+    let fault = server.faults.strike(&request);
+    match fault {
+        Some(Fault::TooManyRequests { retry_after }) => return Ok(refused(&Failure::too_many_requests(retry_after))),
+        Some(Fault::Refuse { code }) => return Ok(refused(&Failure::injected(code))),
+        Some(Fault::Hang) => std::future::pending().await,
+        Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
+        _ => {}
+    }
     let answer = server.answer(&request, &host);
-    Ok(respond(answer))
+    Ok(match (fault, answer) {
+        (Some(Fault::LoseAnswer { code }), _) => refused(&Failure::injected(code)),
+        (Some(Fault::DropWatch { after }), Answer::Events(mut watch)) => {
+            watch.events_left = Some(after);
+            events(*watch)
+        }
+        (_, answer) => respond(answer),
+    })
 }
 
 fn respond(answer: Answer) -> Response<AnswerBody> {

@@ -73,8 +73,9 @@ impl Store {
         self.collections.get(collection).into_iter().flatten()
     }
 
-    pub(crate) fn collections(&self) -> impl Iterator<Item = &Collection> {
-        self.collections.keys()
+    /// Wakes whoever waits for changes although there are none.
+    pub(crate) fn wake(&self) {
+        self.changed.send_replace(self.version);
     }
 
     /// Objects of a collection as they were at `version`, which must not be compacted.
@@ -149,8 +150,13 @@ impl Store {
         collection: &'a Collection,
         version: u64,
     ) -> impl Iterator<Item = &'a Change> + 'a {
+        self.all_since(version).filter(move |change| change.collection == *collection)
+    }
+
+    /// All changes after `version` that are still known.
+    pub(crate) fn all_since(&self, version: u64) -> impl Iterator<Item = &Change> {
         let start = self.log.partition_point(|change| change.version <= version);
-        self.log.range(start..).filter(move |change| change.collection == *collection)
+        self.log.range(start..)
     }
 }
 
