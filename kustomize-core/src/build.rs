@@ -18,7 +18,7 @@ use crate::schema::Schema;
 use crate::source::FileSource;
 use crate::vars::Vars;
 use crate::yaml::{self, Document};
-use crate::{generate, generators, order, references, transformers};
+use crate::{generate, generators, order, plugin, references, transformers};
 
 /// What a build gives.
 #[derive(Debug, Clone, Default)]
@@ -95,12 +95,12 @@ impl Layer {
 pub(crate) struct Target<'a> {
     pub(crate) loader: &'a Loader<'a>,
     pub(crate) kustomization: &'a Kustomization,
-    path: &'a PathBuf,
-    file_name: &'static str,
+    pub(crate) path: &'a PathBuf,
+    pub(crate) file_name: &'static str,
     /// The root's `buildMetadata`; those of bases do not count.
     metadata: &'a [String],
     /// Where this kustomization is, if resources are to say where they came from.
-    place: Option<Note>,
+    pub(crate) place: Option<Note>,
     /// The namespace that Helm charts without one take from the overlays.
     pub(crate) helm_namespace: &'a str,
 }
@@ -134,6 +134,7 @@ impl<'a> Target<'a> {
             self.add_component(layer, entry).map_err(|error| self.in_entry("components", entry, error))?;
         }
         transformers::run(self, &mut layer.resources, &layer.config)?;
+        plugin::validate(self, &mut layer.resources)?;
         let defined = layer.vars.define(&kustomization.vars, &mut layer.resources, &self.schema());
         defined.map_err(|error| self.in_field("vars", error))
     }
@@ -161,7 +162,12 @@ impl<'a> Target<'a> {
     }
 
     /// Adds files and bases, in order.
-    fn add_resources(&self, layer: &mut Layer, field: &'static str, entries: &[String]) -> Result<(), BuildError> {
+    pub(crate) fn add_resources(
+        &self,
+        layer: &mut Layer,
+        field: &'static str,
+        entries: &[String],
+    ) -> Result<(), BuildError> {
         for entry in entries {
             self.add_resource(layer, entry).map_err(|error| self.in_entry(field, entry, error))?;
         }

@@ -9,8 +9,9 @@ use crate::generate::{self, BoxError};
 use crate::helm::{self, HelmError, Site};
 use crate::kustomization::{HelmChart, HelmGlobals, Kustomization};
 use crate::manifest;
-use crate::metadata;
+use crate::metadata::{self, Note};
 use crate::patch::strategic;
+use crate::plugin;
 use crate::resource::Resource;
 use crate::schema::Schema;
 use crate::yaml::{self, Document, Limits};
@@ -32,15 +33,25 @@ pub(crate) fn run(target: &Target<'_>, layer: &mut Layer) -> Result<(), BuildErr
     for (field, kind, generate) in GENERATORS {
         let generated = generate(target, target.kustomization).map_err(|error| target.in_field(field, error))?;
         let note = target.builtin_note(kind);
-        for mut resources in generated {
-            if let Some(note) = &note {
-                resources.iter_mut().for_each(|resource| metadata::set_missing_origin(resource, note));
-            }
-            let absorbed = layer.resources.absorb(resources, &target.schema());
-            absorbed.map_err(|error| target.in_field(field, error))?;
+        for resources in generated {
+            absorb(target, layer, field, resources, note.as_ref())?;
         }
     }
-    Ok(())
+    plugin::generate(target, layer)
+}
+
+/// Adds what a generator made.
+pub(crate) fn absorb(
+    target: &Target<'_>,
+    layer: &mut Layer,
+    field: &'static str,
+    mut resources: Generated,
+    note: Option<&Note>,
+) -> Result<(), BuildError> {
+    if let Some(note) = note {
+        resources.iter_mut().for_each(|resource| metadata::set_missing_origin(resource, note));
+    }
+    layer.resources.absorb(resources, &target.schema()).map_err(|error| target.in_field(field, error))
 }
 
 fn config_maps(target: &Target<'_>, from: &Kustomization) -> Result<Vec<Generated>, BoxError> {

@@ -19,6 +19,7 @@ mod options;
 mod order;
 mod overrides;
 mod patch;
+mod plugin;
 mod program;
 mod references;
 mod remote;
@@ -49,6 +50,7 @@ pub use options::{BuildLimits, BuildOptions, LoadRestriction, ReadFile, Reorder,
 pub use order::OrderError;
 pub use overrides::Overrides;
 pub use patch::MergeError;
+pub use plugin::PluginError;
 pub use program::{ProgramCall, ProgramError, ProgramOutput, Programs, SystemPrograms};
 pub use remote::{NotARemoteBase, Remote, RemoteBase, RemoteError, RemoteLimits};
 pub use replacement::{PartError, PathError, ReplacementError};

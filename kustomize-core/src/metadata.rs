@@ -123,6 +123,17 @@ pub(crate) fn add_managed_by_label(resource: &mut Resource, version: &str) {
     }
 }
 
+/// Takes a label off; `labels` goes too if it was the only one.
+pub(crate) fn remove_label(resource: &mut Resource, key: &str) {
+    let Some(labels) = metadata_field(resource, "labels") else { return };
+    if resource.doc().get(labels, key).is_none() {
+        return;
+    }
+    let mut texts = string_map(resource.doc(), Some(labels));
+    texts.remove(key);
+    set_metadata_map(resource, "labels", &texts);
+}
+
 /// What the origin and transformation annotations say: a resource's file, or
 /// the field or plugin that made or changed it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -157,6 +168,22 @@ impl Note {
             configured_in: clean(&[&self.path, file]),
             configured_by: ["builtin".to_owned(), kind.to_owned(), String::new(), String::new()],
             ..self.clone()
+        }
+    }
+
+    /// The plugin that `config` configures, if `origin` says where that came from.
+    pub(crate) fn of_plugin(origin: &str, config: &Resource) -> Self {
+        let field = |name: &str| {
+            let value = origin.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            value.unwrap_or_default().to_owned()
+        };
+        let configured_by = [config.api_version(), config.kind(), config.name(), config.namespace()];
+        Self {
+            path: String::new(),
+            repo: field("repo"),
+            reference: field("ref"),
+            configured_in: field("path"),
+            configured_by: configured_by.map(str::to_owned),
         }
     }
 

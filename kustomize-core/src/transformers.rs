@@ -8,6 +8,7 @@ use crate::error::BuildError;
 use crate::generate::BoxError;
 use crate::kustomization::Kustomization;
 use crate::metadata::{self, Note};
+use crate::plugin::{self, HashTransformer, ValueAddTransformer};
 use crate::replacement::Replacements;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
@@ -27,6 +28,8 @@ pub(crate) enum Transformer {
     Replicas(ReplicaCountTransformer),
     Images(ImageTagTransformer),
     Replacements(Replacements),
+    ValueAdd(ValueAddTransformer),
+    Hash(HashTransformer),
 }
 
 impl Transformer {
@@ -40,6 +43,8 @@ impl Transformer {
             Self::Replicas(transformer) => transformer.apply(resources)?,
             Self::Images(transformer) => transformer.apply(resources)?,
             Self::Replacements(transformer) => transformer.apply(resources)?,
+            Self::ValueAdd(transformer) => transformer.apply(resources, schema)?,
+            Self::Hash(transformer) => transformer.apply(resources, schema)?,
         }
         Ok(())
     }
@@ -48,14 +53,14 @@ impl Transformer {
 /// A transformer in its place in a kustomization.
 pub(crate) struct Step {
     /// The field that it comes from.
-    field: &'static str,
-    transformer: Transformer,
+    pub(crate) field: &'static str,
+    pub(crate) transformer: Transformer,
     /// What the resources it runs over are to remember.
-    note: Option<Note>,
+    pub(crate) note: Option<Note>,
 }
 
 impl Step {
-    fn run(&self, target: &Target<'_>, resources: &mut ResourceSet) -> Result<(), BuildError> {
+    pub(crate) fn run(&self, target: &Target<'_>, resources: &mut ResourceSet) -> Result<(), BuildError> {
         let applied = self.transformer.apply(resources, &target.schema());
         applied.map_err(|error| target.in_field(self.field, error))?;
         if let Some(note) = &self.note {
@@ -93,6 +98,7 @@ pub(crate) fn run(
         let note = target.builtin_note(kind);
         steps.extend(made.into_iter().map(|transformer| Step { field, transformer, note: note.clone() }));
     }
+    steps.extend(plugin::transformers(target, "transformers", &target.kustomization.transformers)?);
     steps.iter().try_for_each(|step| step.run(target, resources))
 }
 

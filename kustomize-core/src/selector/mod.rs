@@ -8,7 +8,8 @@ use self::labels::Requirements;
 use crate::go_regex::{InvalidRegex, anchored_go_regex, is_literal};
 use crate::id::ResourceId;
 use crate::kustomization::Selector;
-use crate::resource::Resource;
+use crate::resource::{Resource, effective_namespace};
+use crate::schema::Schema;
 use crate::yaml::NodeId;
 
 /// Why a selector cannot be used.
@@ -95,6 +96,24 @@ impl CompiledSelector {
             doc.get(map, key).map(|value| doc.text(value).to_owned())
         };
         self.annotations.matches(|key| get("annotations", key)) && self.labels.matches(|key| get("labels", key))
+    }
+
+    /// Whether a resource is selected by its present type, labels and
+    /// annotations, and by its present or first name and namespace.
+    pub(crate) fn selects(&self, resource: &Resource, schema: &Schema) -> bool {
+        let (group, version) = resource.group_version();
+        if !self.matches_type(group, version, resource.kind()) {
+            return false;
+        }
+        let (name, namespace) = match resource.history.previous.first() {
+            Some(first) => (&*first.name, &*first.namespace),
+            None => (resource.name(), resource.namespace()),
+        };
+        let is_cluster_scoped = schema.is_cluster_scoped(group, version, resource.kind());
+        let effective = |namespace| effective_namespace(namespace, is_cluster_scoped);
+        (self.matches_namespace(effective(namespace)) || self.matches_namespace(effective(resource.namespace())))
+            && (self.matches_name(name) || self.matches_name(resource.name()))
+            && self.matches_metadata(resource)
     }
 
     /// Whether it says anything about type, name or namespace.

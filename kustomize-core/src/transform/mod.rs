@@ -18,7 +18,7 @@ pub(crate) use field_spec::{Found, push_entry, require_kind, style_of_new};
 pub(crate) use images::ImageTagTransformer;
 pub(crate) use labels::LabelTransformer;
 pub(crate) use name::{PrefixTransformer, SuffixTransformer};
-pub(crate) use namespace::NamespaceTransformer;
+pub(crate) use namespace::{NamespaceTransformer, SubjectsMode};
 pub(crate) use replicas::ReplicaCountTransformer;
 
 use crate::config::{FieldPath, FieldSpecConflict};

@@ -1,0 +1,202 @@
+//! The entries of `generators`, `transformers` and `validators`: resources
+//! that configure a built-in step or a program of the user's.
+
+mod builtin;
+mod iam_policy;
+mod value_add;
+
+use crate::build::{Layer, Target};
+use crate::error::BuildError;
+use crate::generate::BoxError;
+use crate::generators;
+use crate::id::ResourceId;
+use crate::kustomization::DecodeError;
+use crate::manifest;
+use crate::merge_metadata::ORIGIN;
+use crate::metadata::{self, Note};
+use crate::resource::Resource;
+use crate::resource_set::ResourceSet;
+use crate::transformers::{Step, Transformer};
+
+pub(crate) use builtin::HashTransformer;
+pub(crate) use value_add::ValueAddTransformer;
+
+/// Why an entry of `generators`, `transformers` or `validators` cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PluginError {
+    /// Something about the step that a resource configures.
+    #[error("cannot run {plugin}")]
+    Plugin {
+        /// The resource that configures it.
+        plugin: ResourceId,
+        /// What is wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No built-in step has this kind.
+    #[error("there is no built-in {kind}")]
+    Unknown {
+        /// The kind.
+        kind: String,
+    },
+    /// A transformer is listed as a generator, or the other way round.
+    #[error("{kind} is not a {wanted}")]
+    WrongRole {
+        /// The kind.
+        kind: String,
+        /// `generator` or `transformer`.
+        wanted: &'static str,
+    },
+    /// A program would have to be run, which the caller has not allowed.
+    #[error("only built-in steps may run in this build, and {kind} is not one")]
+    NotEnabled {
+        /// The kind.
+        kind: String,
+    },
+    /// A configuration has a field of a wrong type.
+    #[error("the configuration is not valid")]
+    Decode {
+        /// What is wrong, and where.
+        source: DecodeError,
+    },
+    /// A configuration lacks something.
+    #[error("the configuration is not complete: {problem}")]
+    Incomplete {
+        /// What is missing or does not fit.
+        problem: String,
+    },
+    /// A validator changed a resource.
+    #[error("a validator must not change resources, but this one {change}")]
+    Modified {
+        /// What it did, and to which resource.
+        change: String,
+    },
+    /// A field cannot take a value.
+    #[error("cannot set the field {field} of {resource}: {problem}")]
+    Field {
+        /// The resource.
+        resource: ResourceId,
+        /// The field's path.
+        field: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// Names the plugin that an error is about.
+fn of_plugin(plugin: &Resource, error: impl Into<BoxError>) -> BoxError {
+    PluginError::Plugin { plugin: plugin.id(), source: error.into() }.into()
+}
+
+fn is_builtin(resource: &Resource) -> bool {
+    resource.api_version() == "builtin"
+}
+
+/// Runs what `generators` lists, and adds what it generates.
+pub(crate) fn generate(target: &Target<'_>, layer: &mut Layer) -> Result<(), BuildError> {
+    let configs = configs(target, "generators", &target.kustomization.generators)?;
+    let mut generators = Vec::with_capacity(configs.len());
+    // All are configured before the first runs, as in kustomize.
+    for config in configs.iter() {
+        let generator = generator(target, config).map_err(|error| of_plugin(config, error));
+        generators.push((config, generator.map_err(|error| target.in_field("generators", error))?));
+    }
+    for (config, generator) in generators {
+        let generated =
+            generator.run(target).map_err(|error| target.in_field("generators", of_plugin(config, error)))?;
+        generators::absorb(target, layer, "generators", generated, note(config).as_ref())?;
+    }
+    Ok(())
+}
+
+fn generator(target: &Target<'_>, config: &Resource) -> Result<builtin::Generator, BoxError> {
+    if is_builtin(config) { builtin::generator(target, config) } else { not_enabled(config) }
+}
+
+fn not_enabled<T>(config: &Resource) -> Result<T, BoxError> {
+    Err(PluginError::NotEnabled { kind: config.kind().to_owned() }.into())
+}
+
+/// What `transformers` or `validators` lists, configured.
+pub(crate) fn transformers(
+    target: &Target<'_>,
+    field: &'static str,
+    entries: &[String],
+) -> Result<Vec<Step>, BuildError> {
+    let mut steps = Vec::new();
+    for config in configs(target, field, entries)?.iter() {
+        let made = transformer(target, config).map_err(|error| target.in_field(field, of_plugin(config, error)))?;
+        let note = note(config);
+        steps.extend(made.into_iter().map(|transformer| Step { field, transformer, note: note.clone() }));
+    }
+    Ok(steps)
+}
+
+fn transformer(target: &Target<'_>, config: &Resource) -> Result<Vec<Transformer>, BoxError> {
+    if is_builtin(config) { builtin::transformers(target, config) } else { not_enabled(config) }
+}
+
+/// Runs what `validators` lists.
+pub(crate) fn validate(target: &Target<'_>, resources: &mut ResourceSet) -> Result<(), BuildError> {
+    for step in transformers(target, "validators", &target.kustomization.validators)? {
+        let before = resources.clone();
+        step.run(target, resources)?;
+        if let Some(change) = change(&before, resources) {
+            return Err(target.in_field("validators", PluginError::Modified { change }));
+        }
+    }
+    Ok(())
+}
+
+/// The label that a validator may set to say that it was there.
+const VALIDATED_BY: &str = "validated-by";
+
+/// What differs in content between two sets of resources.
+fn change(before: &ResourceSet, after: &ResourceSet) -> Option<String> {
+    if before.len() != after.len() {
+        return Some("added or removed some".to_owned());
+    }
+    let differs = |(old, new): (&Resource, &Resource)| (!is_same(old, new)).then(|| format!("changed {}", old.id()));
+    before.iter().zip(after).find_map(differs)
+}
+
+fn is_same(old: &Resource, new: &Resource) -> bool {
+    let content = |resource: &Resource| {
+        let mut resource = resource.clone();
+        metadata::remove_label(&mut resource, VALIDATED_BY);
+        resource.to_yaml().ok()
+    };
+    std::ptr::eq(old.doc(), new.doc()) || content(old) == content(new)
+}
+
+/// The resources that the entries of a list are or lead to: the inline ones
+/// first, then those of files and directories.
+fn configs(target: &Target<'_>, field: &'static str, entries: &[String]) -> Result<ResourceSet, BuildError> {
+    let mut layer = Layer::default();
+    let mut paths = Vec::new();
+    for entry in entries {
+        match inline(target, entry) {
+            Some(resources) => layer.resources.append(resources, &target.schema())?,
+            None => paths.push(entry.clone()),
+        }
+    }
+    target.add_resources(&mut layer, field, &paths)?;
+    Ok(layer.resources)
+}
+
+/// The resources in an entry that is not a path.
+fn inline(target: &Target<'_>, entry: &str) -> Option<Vec<Resource>> {
+    let limits = &target.loader.session.options.limits.yaml;
+    let mut resources = manifest::read_inline(entry, target.path, limits).ok()?;
+    if let Some(place) = &target.place {
+        let note = place.join(target.file_name);
+        resources.iter_mut().for_each(|resource| metadata::set_origin(resource, &note));
+    }
+    Some(resources)
+}
+
+/// What resources are to remember of a plugin, if its configuration knows where it came from.
+fn note(config: &Resource) -> Option<Note> {
+    let origin = config.annotation(ORIGIN)?;
+    Some(Note::of_plugin(origin, config))
+}
