@@ -32,7 +32,8 @@
 //! 3. [`Mirror::fetch`] brings what is new into a local [`Mirror`].
 //! 4. [`Mirror::tree`] gives a [`TreeReader`] for the files of a commit. With the
 //!    feature `kustomize` it is a `kustomize_core::FileSource`.
-//! 5. [`Mirror::commit_and_push`] commits a [`TreeEdit`] and pushes it.
+//! 5. [`Mirror::commit_and_push`] commits a [`TreeEdit`] and pushes it, signed by an
+//!    [`SshSigner`] or [`GpgSigner`] if you wish; [`Mirror::verify`] checks such signatures.
 //!
 //! # How it talks
 //!
@@ -74,6 +75,7 @@ mod remote;
 mod remote_error;
 mod revision;
 mod secret;
+mod sign;
 mod transport;
 mod tree;
 mod url;
@@ -93,6 +95,7 @@ pub use remote::{Cancel, Progress, Proxy, Remote, Timeouts, Tls};
 pub use remote_error::{Phase, RemoteError};
 pub use revision::{ResolveError, Resolved, Revision};
 pub use secret::Secret;
+pub use sign::{GpgSigner, SignatureKind, SshSigner, TrustedKeys, Verification, VerifyError};
 pub use tree::{Entry, EntryKind, ExportError, ExportOptions, LfsPointer, Limits, ReadError, TreeReader};
 pub use url::{RepoUrl, Scheme, UrlError};
 pub use version_range::VersionRange;

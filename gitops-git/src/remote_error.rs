@@ -26,7 +26,7 @@ pub enum RemoteError {
         server: String,
     },
     /// The SSH server's key is not trusted.
-    #[error("the key of SSH host {host} is not trusted{}", key(offered.as_ref()))]
+    #[error("the key of SSH host {host} is not trusted{}", key(offered.as_deref()))]
     HostKey {
         /// Host name as in the URL.
         host: String,
@@ -224,6 +224,6 @@ fn words(server: &str) -> String {
     }
 }
 
-fn key(offered: Option<&Box<OfferedKey>>) -> String {
+fn key(offered: Option<&OfferedKey>) -> String {
     offered.map_or_else(String::new, |key| format!(": it offers {} with fingerprint {}", key.kind, key.fingerprint))
 }

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::secret::Secret;
 
@@ -27,8 +28,13 @@ use crate::secret::Secret;
 /// assert_eq!(https.to_string(), "https://***@gitlab.com/group/app.git");
 /// # Ok::<(), gitops_git::UrlError>(())
 /// ```
+///
+/// Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
-pub struct RepoUrl {
+pub struct RepoUrl(Arc<Parts>);
+
+#[derive(PartialEq, Eq)]
+struct Parts {
     scheme: Scheme,
     /// Written as `host:path`; its path is then relative to the login directory.
     scp_like: bool,
@@ -99,45 +105,45 @@ impl RepoUrl {
 
     /// How the repository is reached.
     pub fn scheme(&self) -> Scheme {
-        self.scheme
+        self.0.scheme
     }
 
     /// The host name in lower case; empty for [`Scheme::File`].
     pub fn host(&self) -> &str {
-        &self.host
+        &self.0.host
     }
 
     /// The port, when the URL names one.
     pub fn port(&self) -> Option<u16> {
-        self.port
+        self.0.port
     }
 
     /// The user name, when the URL names one.
     pub fn user(&self) -> Option<&str> {
-        self.user.as_deref()
+        self.0.user.as_deref()
     }
 
     /// The path on the server, as written.
     pub fn path(&self) -> &str {
-        &self.path
+        &self.0.path
     }
 
     /// The path as the program on the server gets it.
     pub(crate) fn server_path(&self) -> String {
-        if self.scp_like {
-            return self.path.clone();
+        if self.0.scp_like {
+            return self.0.path.clone();
         }
-        let path = percent_decoded(&self.path);
+        let path = percent_decoded(&self.0.path);
         // As git does: `ssh://host/~user/x` names a home directory.
         match path.strip_prefix('/') {
-            Some(home) if home.starts_with('~') && self.scheme == Scheme::Ssh => home.to_owned(),
+            Some(home) if home.starts_with('~') && self.0.scheme == Scheme::Ssh => home.to_owned(),
             _ => path,
         }
     }
 
     /// The password an HTTP URL carries.
     pub(crate) fn password(&self) -> Option<&Secret> {
-        self.password.as_ref()
+        self.0.password.as_ref()
     }
 
     /// Whether both name the same repository, whatever their forms.
@@ -152,7 +158,7 @@ impl RepoUrl {
     /// Argo CD lower-cases the path too. Here the letter case of a path counts,
     /// because servers exist on which it does.
     pub fn same_repo(&self, other: &RepoUrl) -> bool {
-        let ports = self.scheme != other.scheme || self.effective_port() == other.effective_port();
+        let ports = self.0.scheme != other.0.scheme || self.effective_port() == other.effective_port();
         ports && self.identity() == other.identity()
     }
 
@@ -169,14 +175,14 @@ impl RepoUrl {
     /// ```
     pub fn key(&self) -> String {
         let (host, path) = self.identity();
-        let text = format!("{:?} {host} {:?} {path}", self.scheme, self.effective_port());
+        let text = format!("{:?} {host} {:?} {path}", self.0.scheme, self.effective_port());
         git2::Oid::hash_object(git2::ObjectType::Blob, text.as_bytes())
             .map(|oid| oid.to_string())
             .expect("hashing memory does not fail")
     }
 
     fn effective_port(&self) -> Option<u16> {
-        self.port.or(match self.scheme {
+        self.0.port.or(match self.0.scheme {
             Scheme::Https => Some(443),
             Scheme::Http => Some(80),
             Scheme::Ssh => Some(22),
@@ -187,19 +193,19 @@ impl RepoUrl {
 
     /// Host and path with everything taken away that does not tell repositories apart.
     fn identity(&self) -> (String, String) {
-        let path = percent_decoded(&self.path);
+        let path = percent_decoded(&self.0.path);
         let path = path.trim_matches('/');
         let path = path.strip_suffix(".git").unwrap_or(path).trim_end_matches('/');
-        azure_identity(&self.host, path).unwrap_or_else(|| (self.host.clone(), path.to_owned()))
+        azure_identity(&self.0.host, path).unwrap_or_else(|| (self.0.host.clone(), path.to_owned()))
     }
 
     /// The authority as in `host:port`, with brackets around an IPv6 address.
     pub(crate) fn authority(&self) -> String {
-        let host = match self.host.contains(':') {
-            true => format!("[{}]", self.host),
-            false => self.host.clone(),
+        let host = match self.0.host.contains(':') {
+            true => format!("[{}]", self.0.host),
+            false => self.0.host.clone(),
         };
-        match self.port {
+        match self.0.port {
             Some(port) => format!("{host}:{port}"),
             None => host,
         }
@@ -240,7 +246,7 @@ impl FromStr for RepoUrl {
 
 impl RepoUrl {
     fn local(path: &str) -> Result<Self, UrlError> {
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             scheme: Scheme::File,
             scp_like: false,
             user: None,
@@ -248,7 +254,7 @@ impl RepoUrl {
             host: String::new(),
             port: None,
             path: path.to_owned(),
-        })
+        })))
     }
 
     fn from_parts(scheme: &str, rest: &str) -> Result<Self, UrlError> {
@@ -274,7 +280,7 @@ impl RepoUrl {
         };
         let (user, password) = userinfo.map_or((None, None), split_userinfo);
         let (host, port) = split_port(address)?;
-        let url = Self {
+        let url = Parts {
             scheme,
             scp_like: false,
             user: user.map(|user| percent_decoded(&user)),
@@ -283,7 +289,7 @@ impl RepoUrl {
             port,
             path: path.to_owned(),
         };
-        url.checked()
+        Self(Arc::new(url)).checked()
     }
 
     fn scp_like(text: &str) -> Result<Self, UrlError> {
@@ -299,7 +305,7 @@ impl RepoUrl {
         if host.contains('/') || path.starts_with(':') {
             return Err(UrlError::Form);
         }
-        let url = Self {
+        let url = Parts {
             scheme: Scheme::Ssh,
             scp_like: true,
             user,
@@ -308,26 +314,27 @@ impl RepoUrl {
             port: None,
             path: path.to_owned(),
         };
-        url.checked()
+        Self(Arc::new(url)).checked()
     }
 
     /// Refuses what `ssh` or a remote shell could take for an option.
     fn checked(self) -> Result<Self, UrlError> {
         let path = |reason| Err(UrlError::Path { reason });
         if self
+            .0
             .user
             .as_ref()
             .is_some_and(|user| user.is_empty() || user.starts_with('-') || user.contains(char::is_whitespace))
         {
             return Err(UrlError::User);
         }
-        match self.scheme {
-            _ if self.path.trim_matches('/').is_empty() => path("it is empty"),
-            _ if percent_decoded(&self.path).contains(char::is_control) => path("it has a control character"),
+        match self.0.scheme {
+            _ if self.0.path.trim_matches('/').is_empty() => path("it is empty"),
+            _ if percent_decoded(&self.0.path).contains(char::is_control) => path("it has a control character"),
             // `host:-x` and `ssh://host/-x` alike would reach git as an option.
             Scheme::Ssh if self.server_path().trim_start_matches('/').starts_with('-') => path("it starts with a dash"),
-            Scheme::Http | Scheme::Https if self.path.contains(['?', '#']) => path("it has a query or a fragment"),
-            Scheme::Http | Scheme::Https if !self.path.bytes().all(|b| b.is_ascii_graphic()) => {
+            Scheme::Http | Scheme::Https if self.0.path.contains(['?', '#']) => path("it has a query or a fragment"),
+            Scheme::Http | Scheme::Https if !self.0.path.bytes().all(|b| b.is_ascii_graphic()) => {
                 path("it has characters that must be percent-encoded")
             }
             _ => Ok(self),
@@ -395,22 +402,22 @@ fn percent_decoded(text: &str) -> String {
 
 impl fmt::Display for RepoUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let user = match (&self.user, self.scheme) {
+        let user = match (&self.0.user, self.0.scheme) {
             (None, _) => String::new(),
             (Some(_), Scheme::Http | Scheme::Https) => "***@".to_owned(),
             (Some(user), _) => format!("{user}@"),
         };
-        if self.scp_like {
-            return write!(f, "{user}{}:{}", self.authority(), self.path);
+        if self.0.scp_like {
+            return write!(f, "{user}{}:{}", self.authority(), self.0.path);
         }
-        let scheme = match self.scheme {
+        let scheme = match self.0.scheme {
             Scheme::Https => "https",
             Scheme::Http => "http",
             Scheme::Ssh => "ssh",
             Scheme::Git => "git",
             Scheme::File => "file",
         };
-        write!(f, "{scheme}://{user}{}{}", self.authority(), self.path)
+        write!(f, "{scheme}://{user}{}{}", self.authority(), self.0.path)
     }
 }
 
@@ -488,8 +495,8 @@ mod tests {
         #[test]
         fn parsing_never_panics_and_printing_parses_again(text in "\\PC{0,40}") {
             if let Ok(url) = text.parse::<RepoUrl>()
-                && url.user.is_none()
-                && url.scheme != Scheme::File
+                && url.0.user.is_none()
+                && url.0.scheme != Scheme::File
             {
                 proptest::prop_assert!(url.to_string().parse::<RepoUrl>().is_ok());
             }

@@ -1,6 +1,7 @@
 //! Processes that are killed while they fetch, commit and push.
 //!
 //! `GITOPS_GIT_CRASHES=200` kills 200 of them; a few by default.
+#![allow(clippy::print_stdout, reason = "the figures are for whoever runs it")]
 
 mod support;
 

@@ -1,6 +1,7 @@
 //! Several writers on one branch.
 //!
 //! `GITOPS_GIT_RACE=50` makes each of the four writers push 50 commits; a few by default.
+#![allow(clippy::print_stdout, reason = "the figures are for whoever runs it")]
 
 mod support;
 

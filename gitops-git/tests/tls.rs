@@ -2,33 +2,13 @@
 
 mod support;
 
-use std::sync::Arc;
-
 use gitops_git::{Credentials, PollError, Proxy, RefFilter, Remote, RemoteError, Revision, Tls};
-use support::http::{HttpServer, PASSWORD, USER};
+use support::http::{HttpServer, PASSWORD, USER, private_authority};
 use support::{Fixture, options};
 
-/// A server for `localhost`, and the certificate of the authority it is signed by.
 fn serve(fixture: &Fixture, name: &str) -> (HttpServer, String) {
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let mut authority = rcgen::CertificateParams::default();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority_certificate = authority.self_signed(&authority_key).unwrap();
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-        )
-        .unwrap();
-    let server = HttpServer::start_with(fixture.dir.path(), Some(PASSWORD), Some(Arc::new(config)));
-    (server, authority_certificate.pem())
+    let (config, authority) = private_authority(name);
+    (HttpServer::start_with(fixture.dir.path(), Some(PASSWORD), Some(config)), authority)
 }
 
 fn remote(server: &HttpServer) -> Remote {

@@ -18,7 +18,7 @@ pub enum PushError {
         /// The branch.
         branch: String,
         /// Why not.
-        source: FetchError,
+        source: Box<FetchError>,
     },
     /// The conversation with the server failed.
     #[error("cannot push to branch {branch} of {url}")]

@@ -47,7 +47,7 @@ impl PushOutcome {
 enum Setback {
     /// Trying again will not help.
     Final(PushError),
-    Again(Again),
+    Again(Box<Again>),
 }
 
 impl From<PushError> for Setback {
@@ -109,10 +109,40 @@ impl Mirror {
                 Ok(outcome) => return Ok(outcome),
                 Err(Setback::Final(error)) => return Err(error),
                 Err(Setback::Again(again)) => {
-                    race.pause(branch, options, &self.remote.cancel, again)?;
+                    race.pause(branch, options, &self.remote.cancel, *again)?;
                 }
             }
         }
+    }
+
+    /// Makes the commit that [`Mirror::commit_and_push`] would make on `parent`,
+    /// and pushes nothing: to look at it, or to push it otherwise.
+    ///
+    /// `None` if `edit` changes nothing. The commit stays in the mirror until
+    /// that starts afresh.
+    ///
+    /// # Errors
+    ///
+    /// When the mirror does not have `parent`, or `edit` fails.
+    pub fn commit_only<E>(
+        &self,
+        parent: ObjectId,
+        options: &CommitOptions,
+        mut edit: impl FnMut(&mut TreeEdit) -> Result<(), E>,
+    ) -> Result<Option<ObjectId>, PushError>
+    where
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let branch = parent.to_string();
+        let mirror = |source| PushError::Mirror { branch: branch.clone(), source };
+        let _lock = self.lock().map_err(mirror)?;
+        let generation = self.any_generation().map_err(mirror)?;
+        let failed = |source| mirror(MirrorError::library(generation.path(), source));
+        let repository = generation.repository().map_err(failed)?;
+        let base = Base { generation: generation.clone(), tip: Some(parent), expected: None };
+        let tree = self.tree_of(&base, generation.repository().map_err(failed)?).map_err(failed)?;
+        let mut edit = |tree: &mut TreeEdit| edit(tree).map_err(Into::into);
+        object::commit(&repository, tree, Some(parent), &branch, options, &mut edit)
     }
 
     fn attempt(
@@ -202,12 +232,12 @@ impl Mirror {
             }
             (Failure::Remote(error), _) if error.is_transient() => {
                 let not_before = error.retry_after();
-                let source = failure.into_fetch_error(revision, url);
+                let source = Box::new(failure.into_fetch_error(revision, url));
                 let otherwise = Some(PushError::Fetch { branch: branch.to_owned(), source });
-                Setback::Again(Again { otherwise, server: String::new(), not_before })
+                Setback::Again(Box::new(Again { otherwise, server: String::new(), not_before }))
             }
             _ => {
-                let source = failure.into_fetch_error(revision, url);
+                let source = Box::new(failure.into_fetch_error(revision, url));
                 PushError::Fetch { branch: branch.to_owned(), source }.into()
             }
         }
@@ -231,7 +261,7 @@ impl Mirror {
         commit: ObjectId,
         sent: Sent,
     ) -> Result<(), Setback> {
-        let lost = |server| Setback::Again(Again { otherwise: None, server, not_before: None });
+        let lost = |server| Setback::Again(Box::new(Again { otherwise: None, server, not_before: None }));
         let name = branch.to_owned();
         match (sent, &options.mode) {
             (Sent::Landed, _) => Ok(()),
@@ -247,7 +277,7 @@ impl Mirror {
                 race.unanswered.push(commit);
                 let not_before = error.retry_after();
                 let otherwise = Some(self.push_error(branch, error));
-                Err(Setback::Again(Again { otherwise, server: String::new(), not_before }))
+                Err(Setback::Again(Box::new(Again { otherwise, server: String::new(), not_before })))
             }
         }
     }

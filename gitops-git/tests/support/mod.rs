@@ -1,5 +1,6 @@
 //! Real Git servers on loopback, and repositories for them.
-#![allow(dead_code, unreachable_pub)] // each test binary uses a part of it
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 pub mod http;
 pub mod ssh;
