@@ -1,0 +1,16 @@
+//! Any bytes as a manifest: read or refused, and what was read can be printed and read again.
+#![no_main]
+
+use kustomize_core::{BuildOptions, Memory, build};
+use libfuzzer_sys::fuzz_target;
+
+fn render(manifest: &[u8]) -> Option<String> {
+    let files = Memory::new().with("kustomization.yaml", "resources: [all.yaml]\n").with("all.yaml", manifest);
+    build(&files, "", &BuildOptions::new()).ok()?.resources.to_yaml().ok()
+}
+
+fuzz_target!(|manifest: &[u8]| {
+    if let Some(printed) = render(manifest) {
+        assert_eq!(render(printed.as_bytes()).as_deref(), Some(printed.as_str()), "printed otherwise the second time");
+    }
+});
