@@ -25,10 +25,10 @@ mod options;
 mod order;
 mod ownership;
 mod plan;
-pub mod structured_merge;
 mod report;
 mod run;
 mod schedule;
+pub mod structured_merge;
 mod sync;
 mod tasks;
 

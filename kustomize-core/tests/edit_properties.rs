@@ -228,7 +228,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_an_edit_panic(text in "[a-c:\\-\\[\\]{}#\"'|>&*, \n\tñ]{0,40}", edit in edits()) {
+    fn no_text_makes_an_edit_panic(text in "[a-c:\\-\\[\\]{}#\"'|!%>&*, \n\tñ]{0,40}", edit in edits()) {
         if let Ok(file) = KustomizationFile::parse(format!("resources:\n{text}\nnamespace: x\n")) {
             let _ = std::hint::black_box({
                 let mut file = file;

@@ -1,5 +1,3 @@
-use std::error::Error;
-
 use crate::kustomization::DecodeError;
 use crate::yaml::ParseError;
 
@@ -8,12 +6,12 @@ use crate::yaml::ParseError;
 #[non_exhaustive]
 pub enum EditError {
     /// The file is not YAML.
-    #[error("line {line}: not valid YAML")]
+    #[error("line {line}: not valid YAML: {problem}")]
     Syntax {
         /// 1-based.
         line: usize,
-        /// What the parser says.
-        source: Box<dyn Error + Send + Sync>,
+        /// What is wrong there.
+        problem: &'static str,
     },
     /// The file is not YAML that kustomize reads.
     #[error("kustomize cannot read the file")]

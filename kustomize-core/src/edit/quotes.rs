@@ -1,10 +1,10 @@
 //! How a file quotes its scalars.
 
-use libyaml_safer::ScalarStyle;
 use serde_json::Value;
 
 use super::render;
 use super::tree::{Content, Node};
+use crate::yaml::Style;
 
 /// The quoted scalars of a file, in order.
 pub(super) struct Quotes(Vec<Quoted>);
@@ -42,8 +42,8 @@ fn collect(node: &Node, found: &mut Vec<Quoted>) {
     match &node.content {
         Content::Scalar { value: Value::String(text), style } => {
             let quote = match style {
-                ScalarStyle::SingleQuoted => '\'',
-                ScalarStyle::DoubleQuoted => '"',
+                Style::SingleQuoted => '\'',
+                Style::DoubleQuoted => '"',
                 _ => return,
             };
             found.push(Quoted { offset: node.span.start, quote, is_needed: !render::is_plain(text) });

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use libyaml_safer::ScalarStyle;
 use serde_json::Value;
 
 use super::quotes::Quotes;
 use super::render::{self, Format};
 use super::tree::{Content, Node};
+use crate::yaml::Style;
 
 /// A replacement of some bytes.
 #[derive(Debug)]
@@ -67,16 +67,16 @@ impl Splicer<'_> {
     }
 
     /// A scalar keeps its quotes, unless the new text needs none and the old one did.
-    fn scalar(&mut self, node: &Node, style: ScalarStyle, wanted: &Value) {
+    fn scalar(&mut self, node: &Node, style: Style, wanted: &Value) {
         let text = match (style, wanted) {
-            (ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted, Value::String(text))
+            (Style::SingleQuoted | Style::DoubleQuoted, Value::String(text))
                 if render::is_plain(text) && self.quotes.only_where_needed(node) =>
             {
                 text.clone()
             }
-            (ScalarStyle::SingleQuoted, Value::String(text)) => render::quoted(text, '\''),
-            (ScalarStyle::DoubleQuoted, Value::String(text)) => render::quoted(text, '"'),
-            (ScalarStyle::Literal | ScalarStyle::Folded, _) => return self.rewrite(node, wanted),
+            (Style::SingleQuoted, Value::String(text)) => render::quoted(text, '\''),
+            (Style::DoubleQuoted, Value::String(text)) => render::quoted(text, '"'),
+            (Style::Literal | Style::Folded, _) => return self.rewrite(node, wanted),
             _ => render::flow(wanted, self.format.quote),
         };
         self.replace(node.span.clone(), text);

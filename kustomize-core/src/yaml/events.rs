@@ -106,6 +106,12 @@ impl<'a> Events<'a> {
         }
     }
 
+    /// The byte behind the last token of the last event, if the event had one of its own:
+    /// a scalar that is written out, an alias, the end of a flow collection.
+    pub(crate) fn end(&self) -> usize {
+        self.scanner.taken_to()
+    }
+
     fn peek(&mut self) -> Result<&TokenKind> {
         Ok(&self.scanner.peek()?.kind)
     }

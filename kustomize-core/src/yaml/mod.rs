@@ -12,7 +12,6 @@ mod events;
 mod events_tests;
 mod folded;
 mod from_serde;
-mod input;
 pub(crate) mod json;
 mod limits;
 mod merge;
@@ -35,9 +34,10 @@ pub(crate) use emit::emit;
 #[allow(unused_imports, reason = "replacements in structured data print through it")]
 pub(crate) use emit_v3::emit_v3;
 pub use error::{EmitError, ParseError, Position};
+pub(crate) use events::{Collection, Event, EventKind, Events};
 pub(crate) use from_serde::{Numbers, node as from_serde};
-pub(crate) use input::Input;
 pub use limits::Limits;
+pub(crate) use parse_full::position;
 use resolve::Dialect;
 pub(crate) use to_serde::Value as SerdeValue;
 

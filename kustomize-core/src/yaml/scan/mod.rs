@@ -35,6 +35,8 @@ pub(crate) struct Scanner<'a> {
     tokens: VecDeque<Token>,
     /// Tokens that were handed out.
     tokens_taken: usize,
+    /// Where the last of them ends.
+    taken_to: usize,
     is_at_end: bool,
     /// The column of the innermost block collection; -1 outside of any.
     indent: isize,
@@ -51,6 +53,7 @@ impl<'a> Scanner<'a> {
             cursor: Cursor::new(text, start, end),
             tokens: VecDeque::new(),
             tokens_taken: 0,
+            taken_to: start,
             is_at_end: false,
             indent: -1,
             indents: Vec::new(),
@@ -76,7 +79,14 @@ impl<'a> Scanner<'a> {
         self.peek()?;
         self.tokens_taken += 1;
         let end = self.cursor.at;
-        Ok(self.tokens.pop_front().unwrap_or(Token { kind: TokenKind::StreamEnd, start: end, end }))
+        let token = self.tokens.pop_front().unwrap_or(Token { kind: TokenKind::StreamEnd, start: end, end });
+        self.taken_to = token.end;
+        Ok(token)
+    }
+
+    /// Where the last token that was taken ends.
+    pub(crate) fn taken_to(&self) -> usize {
+        self.taken_to
     }
 
     fn in_flow(&self) -> bool {
