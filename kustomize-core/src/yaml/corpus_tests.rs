@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Limits, SourceText, emit, parse};
 
-fn corpus() -> Option<PathBuf> {
+pub(super) fn corpus() -> Option<PathBuf> {
     let root = std::env::var_os("GITOPS_CONFORMANCE")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance"), PathBuf::from);
     root.join("yaml").is_dir().then_some(root)

@@ -372,6 +372,26 @@ impl Document {
         }
     }
 
+    /// Appends `child`, which is new, to `parent`, whose last child is `last`; `child` again.
+    pub(crate) fn append(&mut self, parent: NodeId, last: Option<NodeId>, child: NodeId) -> NodeId {
+        match last {
+            Some(last) => self.nodes[last.0 as usize].next = child.0,
+            None => self.nodes[parent.0 as usize].a = child.0,
+        }
+        self.nodes[parent.0 as usize].b = child.0;
+        child
+    }
+
+    /// Makes room for this many nodes.
+    pub(crate) fn reserve(&mut self, nodes: usize) {
+        self.nodes.reserve(nodes);
+    }
+
+    /// How many nodes there are, those without a place included.
+    pub(crate) fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
     pub(crate) fn set_flow(&mut self, id: NodeId, flow: bool) {
         let flags = &mut self.node_mut(id).flags;
         *flags = if flow { *flags | FLOW } else { *flags & !FLOW };

@@ -152,9 +152,9 @@ pub enum EmitError {
     Tag {
         /// The 1-based line it came from, if it came from a file.
         line: Option<usize>,
-        /// The text.
+        /// The beginning of the text.
         text: String,
-        /// The tag.
+        /// What it should be.
         tag: &'static str,
     },
     /// A mapping has the same key twice.

@@ -75,6 +75,11 @@ pub(crate) fn reject_duplicates(doc: &Document, map: NodeId, text: &str) -> Resu
     }
 }
 
+/// Whether the mapping has a key twice.
+pub(crate) fn has_duplicates(doc: &Document, map: NodeId) -> bool {
+    duplicate(doc, map).is_some()
+}
+
 /// Mappings up to this size are searched pair by pair, which needs no memory.
 const SMALL: usize = 12;
 

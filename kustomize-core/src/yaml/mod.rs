@@ -17,6 +17,7 @@ mod limits;
 mod merge;
 mod natural;
 mod number;
+mod parse_fast;
 mod parse_full;
 mod print_string;
 pub(crate) mod resolve;
@@ -26,6 +27,7 @@ mod split;
 mod timestamp;
 mod to_serde;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 pub(crate) use decode::decode;
@@ -49,17 +51,28 @@ pub(crate) fn parse(source: Arc<SourceText>, limits: &Limits) -> Result<Vec<Docu
     let source = with_unix_line_ends(source);
     let mut documents = Vec::new();
     for range in split::documents(&source.text)? {
-        documents.extend(parse_full::parse(&source, range, Dialect::V3, limits)?);
+        documents.extend(parse_document(&source, range, limits)?);
     }
     documents.retain(|document| !document.is_null(document.root()));
     Ok(documents)
+}
+
+fn parse_document(
+    source: &Arc<SourceText>,
+    range: Range<usize>,
+    limits: &Limits,
+) -> Result<Option<Document>, ParseError> {
+    match parse_fast::parse(source, range.clone(), limits) {
+        Some(document) => Ok(Some(document)),
+        None => parse_full::parse(source, range, Dialect::V3, limits),
+    }
 }
 
 /// Reads the first document in the text of a field, as go-yaml v3 does; `None` if there is none.
 pub(crate) fn parse_text(source: Arc<SourceText>, limits: &Limits) -> Result<Option<Document>, ParseError> {
     check_size(&source, limits)?;
     let range = 0..source.text.len();
-    parse_full::parse(&source, range, Dialect::V3, limits)
+    parse_document(&source, range, limits)
 }
 
 /// Reads the first document of a kustomization file as sigs.k8s.io/yaml does

@@ -29,11 +29,10 @@ pub(crate) fn meaning(doc: &Document, id: NodeId, in_flow: bool) -> Result<Meani
         (Tag::Implicit | Tag::Null, Style::Plain) if text.is_empty() && in_flow && !doc.is_tagged(id) => Plain::Str,
         (Tag::Implicit, Style::Plain) => resolve::plain(Dialect::V3, text),
         (Tag::Implicit | Tag::Str, Style::Folded) if !in_flow => return folded(doc, id),
-        // yaml.v3 writes a block that it cannot read back.
-        (Tag::Implicit | Tag::Str, Style::Literal)
-            if !in_flow && text.starts_with('\t') && print_string::is_block_allowed(text) =>
+        (Tag::Implicit | Tag::Str, Style::Literal | Style::Plain)
+            if text.starts_with('\t') && text.contains('\n') && !in_flow =>
         {
-            return Err(EmitError::Character { line: doc.line(id), character: u32::from('\t') });
+            return literal(doc, id);
         }
         (Tag::Implicit | Tag::Str, _) => Plain::Str,
         (tag, style) => return tagged(doc, id, tag, style),
@@ -74,6 +73,16 @@ fn folded(doc: &Document, id: NodeId) -> Result<Meaning<'_>, EmitError> {
     }
     let read = folded::round_trip(text).ok_or_else(|| misfit(doc, id, Tag::Str))?;
     Ok(Meaning::Str(read.into()))
+}
+
+/// yaml.v3 gives no indentation for a block whose text begins with a tab, and
+/// then cannot read it.
+fn literal(doc: &Document, id: NodeId) -> Result<Meaning<'_>, EmitError> {
+    let text = doc.text(id);
+    if print_string::is_block_allowed(text) {
+        return Err(misfit(doc, id, Tag::Str));
+    }
+    Ok(Meaning::Str(text.into()))
 }
 
 fn tagged(doc: &Document, id: NodeId, tag: Tag, style: Style) -> Result<Meaning<'_>, EmitError> {
@@ -119,10 +128,12 @@ fn misfit(doc: &Document, id: NodeId, tag: Tag) -> EmitError {
         Tag::Int => "integer",
         Tag::Float => "float",
         Tag::Timestamp => "timestamp",
-        Tag::Str => "folded block",
+        Tag::Str => "block scalar",
         _ => "base64 text",
     };
-    EmitError::Tag { line: doc.line(id), text: doc.text(id).to_owned(), tag }
+    let text = doc.text(id);
+    let start = text.char_indices().nth(40).map_or(text, |(at, _)| &text[..at]);
+    EmitError::Tag { line: doc.line(id), text: start.to_owned(), tag }
 }
 
 /// A float as it comes out of the JSON step, which makes integers of round ones.

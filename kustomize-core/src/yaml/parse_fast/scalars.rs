@@ -1,0 +1,288 @@
+//! Scalars of the fast parser.
+
+use super::{NodeId, Parser, Style, Tag};
+use crate::yaml::Scalar;
+
+/// Bytes at which a plain scalar may end, or that need a closer look.
+const PLAIN_STOPS: [bool; 256] = {
+    let mut table = [false; 256];
+    table[b'\n' as usize] = true;
+    table[b':' as usize] = true;
+    table[b'#' as usize] = true;
+    table[b'\t' as usize] = true;
+    table
+};
+
+/// The same in a flow collection.
+const FLOW_STOPS: [bool; 256] = {
+    let mut table = PLAIN_STOPS;
+    let indicators = b",?[]{}";
+    let mut at = 0;
+    while at < indicators.len() {
+        table[indicators[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
+impl Parser<'_> {
+    /// Gives up where the complete parser would see an indicator.
+    pub(super) fn check_plain_start(&self, at: usize) -> Option<()> {
+        match self.byte(at) {
+            b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"' | b'%' | b'@'
+            | b'`' | b'\t' | b'\n' => None,
+            b'-' | b'?' | b':' if self.is_blank(at + 1) => None,
+            _ => Some(()),
+        }
+    }
+
+    /// Where plain text on this line stops: at a line feed, at a colon that
+    /// ends a key, at the space before a comment or, in flow, at an indicator.
+    pub(super) fn plain_end(&self, at: usize, in_flow: bool) -> Option<usize> {
+        let stops = if in_flow { &FLOW_STOPS } else { &PLAIN_STOPS };
+        let mut end = at;
+        loop {
+            let ahead = self.bytes[end..].iter().position(|byte| stops[usize::from(*byte)]);
+            let Some(ahead) = ahead else { return Some(self.bytes.len()) };
+            end += ahead;
+            match self.bytes[end] {
+                b'\t' => return None,
+                b':' if !self.is_blank(end + 1) => {}
+                b'#' if self.byte(end - 1) != b' ' => {}
+                b'#' => return Some(end - 1),
+                _ => return Some(end),
+            }
+            end += 1;
+        }
+    }
+
+    /// A plain scalar whose first line is `at..end`, with the lines that go on
+    /// with it: those indented deeper than `outer`.
+    pub(super) fn plain_scalar(&mut self, at: usize, end: usize, outer: isize) -> Option<NodeId> {
+        let length = self.bytes[at..end].trim_ascii_end().len();
+        self.at = end;
+        let is_comment = self.byte(end) == b' ';
+        self.end_line()?;
+        if is_comment || !self.goes_on(self.at, outer)? {
+            return Some(self.doc.new_source_scalar(Tag::Implicit, Style::Plain, at, length));
+        }
+        self.folded_plain(at, length, outer)
+    }
+
+    /// Whether the next line that is not empty goes on with a plain scalar.
+    fn goes_on(&self, at: usize, outer: isize) -> Option<bool> {
+        let Some(ahead) = self.bytes[at..].iter().position(|byte| !matches!(byte, b' ' | b'\n')) else {
+            return Some(false);
+        };
+        let first = at + ahead;
+        let column = self.bytes[at..first].iter().rev().take_while(|byte| **byte == b' ').count() as isize;
+        match self.bytes[first] {
+            b'\t' => None,
+            b'#' => Some(false),
+            _ => Some(column > outer && (column > 0 || outer >= 0)),
+        }
+    }
+
+    fn folded_plain(&mut self, at: usize, length: usize, outer: isize) -> Option<NodeId> {
+        let mut text = self.text[at..at + length].to_owned();
+        let mut is_ended = false;
+        while !is_ended && self.goes_on(self.at, outer)? {
+            let mut breaks = 1;
+            self.skip_spaces();
+            while self.byte(self.at) == b'\n' {
+                breaks += 1;
+                self.at += 1;
+                self.skip_spaces();
+            }
+            push_fold(&mut text, breaks);
+            let (line, end) = (self.at, self.plain_end(self.at, false)?);
+            if self.byte(end) == b':' {
+                return None;
+            }
+            text.push_str(self.text[line..end].trim_end_matches(' '));
+            is_ended = self.byte(end) == b' ';
+            self.at = end;
+            self.end_line()?;
+        }
+        Some(self.text_at(at, Style::Plain, &text))
+    }
+
+    fn text_at(&mut self, at: usize, style: Style, text: &str) -> NodeId {
+        let node = self.doc.new_scalar(Scalar { tag: Tag::Implicit, style, text });
+        self.doc.set_offset(node, at);
+        node
+    }
+
+    /// A scalar in quotes, and whether it is on one line; leaves `at` behind it.
+    pub(super) fn quoted_scalar(&mut self, outer: isize) -> Option<(NodeId, bool)> {
+        let (start, quote) = (self.at, self.bytes[self.at]);
+        let style = if quote == b'"' { Style::DoubleQuoted } else { Style::SingleQuoted };
+        let stops = |byte: &u8| *byte == quote || *byte == b'\n' || *byte == b'\\';
+        let text = start + 1;
+        let end = text + self.bytes[text..].iter().position(stops)?;
+        if self.bytes[end] == quote && !(quote == b'\'' && self.byte(end + 1) == b'\'') {
+            self.at = end + 1;
+            let node = self.doc.new_source_scalar(Tag::Implicit, style, text, end - text);
+            self.doc.set_offset(node, start);
+            return Some((node, end - start < super::MAX_KEY));
+        }
+        let (text, is_one_line) = self.quoted_text(quote, outer)?;
+        let is_short = self.at - start < super::MAX_KEY;
+        Some((self.text_at(start, style, &text), is_one_line && is_short))
+    }
+
+    /// Text in quotes that has escapes or line breaks.
+    fn quoted_text(&mut self, quote: u8, outer: isize) -> Option<(String, bool)> {
+        let (mut text, mut is_one_line) = (String::new(), true);
+        self.at += 1;
+        loop {
+            let from = self.at;
+            let stops = |byte: &u8| *byte == quote || *byte == b'\n' || *byte == b'\\' && quote == b'"';
+            self.at += self.bytes[from..].iter().position(stops)?;
+            text.push_str(&self.text[from..self.at]);
+            match self.bytes[self.at] {
+                b'\n' => {
+                    is_one_line = false;
+                    let kept = text.trim_end_matches([' ', '\t']).len();
+                    // White space that was escaped must stay, and only the complete parser knows which was.
+                    if kept < text.len() {
+                        return None;
+                    }
+                    self.quoted_break(&mut text, outer)?;
+                }
+                b'\\' => self.escape(&mut text)?,
+                _ if quote == b'\'' && self.byte(self.at + 1) == b'\'' => {
+                    text.push('\'');
+                    self.at += 2;
+                }
+                _ => {
+                    self.at += 1;
+                    return Some((text, is_one_line));
+                }
+            }
+        }
+    }
+
+    fn quoted_break(&mut self, text: &mut String, outer: isize) -> Option<()> {
+        let (mut breaks, mut line) = (0, self.at);
+        while self.byte(self.at) == b'\n' && self.at < self.bytes.len() {
+            breaks += 1;
+            self.at += 1;
+            line = self.at;
+            self.skip_spaces();
+        }
+        // Quoted text may go on anywhere, but tabs and lines at the margin are seldom meant.
+        if self.byte(self.at) == b'\t' || ((self.at - line) as isize) <= outer.max(0) {
+            return None;
+        }
+        push_fold(text, breaks);
+        Some(())
+    }
+
+    fn escape(&mut self, text: &mut String) -> Option<()> {
+        let (character, width) = match self.byte(self.at + 1) {
+            b'n' => ('\n', 2),
+            b't' => ('\t', 2),
+            b'r' => ('\r', 2),
+            b'"' => ('"', 2),
+            b'\\' => ('\\', 2),
+            b'u' => {
+                let digits = self.text.get(self.at + 2..self.at + 6)?;
+                let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+                (char::from_u32(u32::from_str_radix(digits, 16).ok()?).filter(|_| is_hex)?, 6)
+            }
+            _ => return None,
+        };
+        text.push(character);
+        self.at += width;
+        Some(())
+    }
+
+    /// A literal or folded block in a collection at column `outer`.
+    pub(super) fn block_scalar(&mut self, outer: isize) -> Option<NodeId> {
+        let start = self.at;
+        let style = if self.bytes[start] == b'|' { Style::Literal } else { Style::Folded };
+        self.at += 1;
+        let chomping = match self.byte(self.at) {
+            sign @ (b'-' | b'+') => {
+                self.at += 1;
+                sign
+            }
+            _ => b' ',
+        };
+        self.end_line()?;
+        let indent = self.block_indent(outer)?;
+        let mut text = std::mem::take(&mut self.scratch);
+        text.clear();
+        let read = self.block_lines(&mut text, indent, style, chomping);
+        let node = read.map(|()| self.text_at(start, style, &text));
+        self.scratch = text;
+        node
+    }
+
+    /// The indentation of the first line that is not empty. Gives up where
+    /// there is none, or where an empty line before it has more spaces.
+    fn block_indent(&self, outer: isize) -> Option<usize> {
+        let (mut line, mut deepest) = (self.at, 0);
+        loop {
+            let indent = self.bytes[line..].iter().position(|byte| *byte != b' ')?;
+            match self.bytes[line + indent] {
+                b'\n' => deepest = deepest.max(indent),
+                b'\t' => return None,
+                _ => return (indent as isize > outer && indent > 0 && indent >= deepest).then_some(indent),
+            }
+            line += indent + 1;
+        }
+    }
+
+    fn block_lines(&mut self, text: &mut String, indent: usize, style: Style, chomping: u8) -> Option<()> {
+        let (mut empty_lines, mut has_break, mut was_indented) = (0, false, false);
+        loop {
+            let spaces = self.bytes[self.at..].iter().take(indent).take_while(|byte| **byte == b' ').count();
+            let line = self.at + spaces;
+            if line == self.bytes.len() {
+                self.at = line;
+                break;
+            }
+            if self.bytes[line] == b'\n' {
+                empty_lines += 1;
+                self.at = line + 1;
+                continue;
+            }
+            if spaces < indent {
+                if self.bytes[line] == b'\t' {
+                    return None;
+                }
+                break;
+            }
+            let is_indented = matches!(self.bytes[line], b' ' | b'\t');
+            let folds = style == Style::Folded && has_break && !was_indented && !is_indented;
+            match (folds, empty_lines) {
+                (true, 0) => text.push(' '),
+                (false, _) if has_break => text.push('\n'),
+                _ => {}
+            }
+            text.extend(std::iter::repeat_n('\n', empty_lines));
+            (empty_lines, was_indented) = (0, is_indented);
+            let end = self.line_end(line);
+            text.push_str(&self.text[line..end]);
+            has_break = end < self.bytes.len();
+            self.at = (end + 1).min(self.bytes.len());
+        }
+        if chomping != b'-' && has_break {
+            text.push('\n');
+        }
+        if chomping == b'+' {
+            text.extend(std::iter::repeat_n('\n', empty_lines));
+        }
+        Some(())
+    }
+}
+
+/// One line break becomes a space, several one less than they are.
+fn push_fold(text: &mut String, breaks: usize) {
+    match breaks {
+        1 => text.push(' '),
+        _ => text.extend(std::iter::repeat_n('\n', breaks - 1)),
+    }
+}
