@@ -29,9 +29,8 @@ pub(crate) fn meaning(doc: &Document, id: NodeId, in_flow: bool) -> Result<Meani
         (Tag::Implicit | Tag::Null, Style::Plain) if text.is_empty() && in_flow && !doc.is_tagged(id) => Plain::Str,
         (Tag::Implicit, Style::Plain) => resolve::plain(Dialect::V3, text),
         (Tag::Implicit | Tag::Str, Style::Folded) if !in_flow => return folded(doc, id),
-        (Tag::Implicit | Tag::Str, Style::Literal | Style::Plain)
-            if text.starts_with('\t') && text.contains('\n') && !in_flow =>
-        {
+        (Tag::Implicit | Tag::Str, Style::Literal) if text.starts_with('\t') && !in_flow => return literal(doc, id),
+        (Tag::Str, Style::Plain) if text.starts_with('\t') && text.contains('\n') && !in_flow => {
             return literal(doc, id);
         }
         (Tag::Implicit | Tag::Str, _) => Plain::Str,
