@@ -49,7 +49,7 @@ pub use kustomization::DecodeError;
 pub use options::{BuildLimits, BuildOptions, LoadRestriction, ReadFile, Reorder, Warning};
 pub use order::OrderError;
 pub use overrides::Overrides;
-pub use patch::MergeError;
+pub use patch::{JsonPatchError, MergeError, PatchError, PatchSource};
 pub use plugin::PluginError;
 pub use program::{ProgramCall, ProgramError, ProgramOutput, Programs, SystemPrograms};
 pub use remote::{NotARemoteBase, Remote, RemoteBase, RemoteError, RemoteLimits};

@@ -127,8 +127,38 @@ impl ResourceSet {
         }
     }
 
+    /// Changes the resource at a position; cheaper than [`iter_mut`](Self::iter_mut)
+    /// where ids are looked up before and after.
+    pub(crate) fn edit<T>(&mut self, at: usize, schema: &Schema, edit: impl FnOnce(&mut Resource) -> T) -> T {
+        let resource = &mut self.resources[at];
+        let Some(index) = &mut self.index else { return edit(resource) };
+        let before = index.fingerprint(resource, schema);
+        let result = edit(resource);
+        // What the index has of the old ids stays; each lookup checks what it finds.
+        if index.fingerprint(resource, schema) != before {
+            index.add(at, resource, schema);
+        }
+        result
+    }
+
+    /// Where resources might be that have or had this name.
+    pub(crate) fn maybe_named(&mut self, name: &str, schema: &Schema) -> Vec<usize> {
+        let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema));
+        let mut found: Vec<_> = index.names.candidates(&name).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Where another resource has the id of the one at `at`.
+    pub(crate) fn twin(&mut self, at: usize, schema: &Schema) -> Option<usize> {
+        let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema));
+        let id = Id::current(&self.resources[at], schema);
+        index.current.find(&id, |other| other != at && Id::current(&self.resources[other], schema) == id)
+    }
+
     /// The resources that have or had the id that `resource` has.
-    fn with_any_id(&mut self, resource: &Resource, schema: &Schema) -> Vec<usize> {
+    pub(crate) fn with_any_id(&mut self, resource: &Resource, schema: &Schema) -> Vec<usize> {
         let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema));
         let id = Id::current(resource, schema);
         let mut found = index.any.find_all(&id, |at| Id::all(&self.resources[at], schema).any(|other| other == id));
@@ -197,13 +227,14 @@ impl<'a> Id<'a> {
 struct Index {
     current: Positions,
     any: Positions,
+    names: Positions,
 }
 
 impl Index {
     fn new(resources: &[Resource], schema: &Schema) -> Self {
         let hasher = RandomState::new();
         let positions = || Positions { hasher: hasher.clone(), last: HashMap::new(), entries: Vec::new() };
-        let mut index = Self { current: positions(), any: positions() };
+        let mut index = Self { current: positions(), any: positions(), names: positions() };
         for (at, resource) in resources.iter().enumerate() {
             index.add(at, resource, schema);
         }
@@ -214,11 +245,17 @@ impl Index {
         self.current.add(&Id::current(resource, schema), at);
         for id in Id::all(resource, schema) {
             self.any.add(&id, at);
+            self.names.add(&id.name, at);
         }
+    }
+
+    /// Differs when an id of the resource does.
+    fn fingerprint(&self, resource: &Resource, schema: &Schema) -> u64 {
+        self.any.hasher.hash_one(Id::all(resource, schema).collect::<Vec<_>>())
     }
 }
 
-/// Positions by the hash of an id. The ids themselves stay in the resources, so
+/// Positions by the hash of an id or name. The ids themselves stay in the resources, so
 /// that filling the index copies no text.
 #[derive(Debug, Clone)]
 struct Positions {
@@ -230,13 +267,13 @@ struct Positions {
 }
 
 impl Positions {
-    fn add(&mut self, id: &Id<'_>, at: usize) {
+    fn add(&mut self, id: &impl Hash, at: usize) {
         let entry = self.entries.len();
         let before = self.last.insert(self.hasher.hash_one(id), entry);
         self.entries.push((at, before));
     }
 
-    fn candidates(&self, id: &Id<'_>) -> impl Iterator<Item = usize> {
+    fn candidates<K: Hash>(&self, id: &K) -> impl Iterator<Item = usize> {
         let mut next = self.last.get(&self.hasher.hash_one(id)).copied();
         std::iter::from_fn(move || {
             let (at, before) = self.entries[next?];

@@ -8,6 +8,7 @@ use crate::error::BuildError;
 use crate::generate::BoxError;
 use crate::kustomization::Kustomization;
 use crate::metadata::{self, Note};
+use crate::patch::{PatchJson6902Transformer, PatchStrategicMergeTransformer, PatchTransformer};
 use crate::plugin::{self, HashTransformer, ValueAddTransformer};
 use crate::replacement::Replacements;
 use crate::resource_set::ResourceSet;
@@ -20,6 +21,9 @@ use crate::transform::{
 /// A transformer with its configuration.
 #[derive(Debug)]
 pub(crate) enum Transformer {
+    StrategicMerges(PatchStrategicMergeTransformer),
+    Patch(PatchTransformer),
+    JsonPatch(PatchJson6902Transformer),
     Namespace(NamespaceTransformer),
     Prefix(PrefixTransformer),
     Suffix(SuffixTransformer),
@@ -35,6 +39,9 @@ pub(crate) enum Transformer {
 impl Transformer {
     pub(crate) fn apply(&self, resources: &mut ResourceSet, schema: &Schema) -> Result<(), BoxError> {
         match self {
+            Self::StrategicMerges(transformer) => transformer.apply(resources, schema)?,
+            Self::Patch(transformer) => transformer.apply(resources, schema)?,
+            Self::JsonPatch(transformer) => transformer.apply(resources, schema)?,
             Self::Namespace(transformer) => transformer.apply(resources, schema)?,
             Self::Prefix(transformer) => transformer.apply(resources, schema)?,
             Self::Suffix(transformer) => transformer.apply(resources, schema)?,
@@ -75,11 +82,14 @@ type Configure = fn(&Target<'_>, &Kustomization, &TransformerConfig) -> Result<V
 /// The fields that transform, the name of their transformer, and how it is
 /// configured. The order is part of the format: moving a line changes what users get.
 const STEPS: &[(&str, &str, Configure)] = &[
+    ("patchesStrategicMerge", "PatchStrategicMergeTransformer", strategic_merges),
+    ("patches", "PatchTransformer", patches),
     ("namespace", "NamespaceTransformer", namespace),
     ("namePrefix", "PrefixTransformer", prefix),
     ("nameSuffix", "SuffixTransformer", suffix),
     ("labels", "LabelTransformer", labels),
     ("commonAnnotations", "AnnotationsTransformer", annotations),
+    ("patchesJson6902", "PatchJson6902Transformer", json_patches),
     ("replicas", "ReplicaCountTransformer", replicas),
     ("images", "ImageTagTransformer", images),
     ("replacements", "ReplacementTransformer", replacements),
@@ -100,6 +110,38 @@ pub(crate) fn run(
     }
     steps.extend(plugin::transformers(target, "transformers", &target.kustomization.transformers)?);
     steps.iter().try_for_each(|step| step.run(target, resources))
+}
+
+fn strategic_merges(
+    target: &Target<'_>,
+    from: &Kustomization,
+    _: &TransformerConfig,
+) -> Result<Vec<Transformer>, BoxError> {
+    let paths = &from.patches_strategic_merge;
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let read = |path: &str| target.loader.read(path).map_err(Into::into);
+    let made = PatchStrategicMergeTransformer::new(paths, "", &read, &target.loader.session.options.limits.yaml)?;
+    Ok(vec![Transformer::StrategicMerges(made)])
+}
+
+fn patches(target: &Target<'_>, from: &Kustomization, _: &TransformerConfig) -> Result<Vec<Transformer>, BoxError> {
+    let limits = &target.loader.session.options.limits.yaml;
+    let read = |path: &str| target.loader.read(path).map_err(Into::into);
+    let made = from.patches.iter().map(|patch| PatchTransformer::new(patch, &read, limits));
+    Ok(made.map(|made| made.map(Transformer::Patch)).collect::<Result<_, _>>()?)
+}
+
+fn json_patches(
+    target: &Target<'_>,
+    from: &Kustomization,
+    _: &TransformerConfig,
+) -> Result<Vec<Transformer>, BoxError> {
+    let limits = &target.loader.session.options.limits.yaml;
+    let read = |path: &str| target.loader.read(path).map_err(Into::into);
+    let made = from.patches_json6902.iter().map(|patch| PatchJson6902Transformer::new(patch, &read, limits));
+    Ok(made.map(|made| made.map(Transformer::JsonPatch)).collect::<Result<_, _>>()?)
 }
 
 fn namespace(_: &Target<'_>, from: &Kustomization, config: &TransformerConfig) -> Result<Vec<Transformer>, BoxError> {

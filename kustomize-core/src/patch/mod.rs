@@ -2,6 +2,14 @@
 
 mod associative;
 mod directive;
+mod error;
+mod json6902;
+mod lazy_json;
 pub(crate) mod strategic;
+mod target;
+mod transformer;
 
+pub use error::{PatchError, PatchSource};
+pub use json6902::JsonPatchError;
 pub use strategic::MergeError;
+pub(crate) use transformer::{PatchJson6902Transformer, PatchStrategicMergeTransformer, PatchTransformer};
