@@ -31,7 +31,8 @@
 //!    whether a [`Revision`] has changed; a [`Poller`] does so for many users.
 //! 3. [`Mirror::fetch`] brings what is new into a local [`Mirror`].
 //! 4. [`Mirror::tree`] gives a [`TreeReader`] for the files of a commit. With the
-//!    feature `kustomize` it is a `kustomize_core::FileSource`.
+//!    feature `kustomize` it is a `kustomize_core::FileSource`. [`Repositories`] are
+//!    those that it refers to: submodules, and bases of kustomizations.
 //! 5. [`Mirror::commit_and_push`] commits a [`TreeEdit`] and pushes it, signed by an
 //!    [`SshSigner`] or [`GpgSigner`] if you wish; [`Mirror::verify`] checks such signatures.
 //!
@@ -60,7 +61,7 @@
 //!
 //! | feature | default | gives |
 //! |---|---|---|
-//! | `kustomize` | no | [`TreeReader`] implements `kustomize_core::FileSource` |
+//! | `kustomize` | no | [`TreeReader`] implements `kustomize_core::FileSource`, [`Repositories`] implements `kustomize_core::Remote` |
 
 mod commit;
 mod credentials;
@@ -73,6 +74,7 @@ mod protocol;
 mod refs;
 mod remote;
 mod remote_error;
+mod repositories;
 mod revision;
 mod secret;
 mod sign;
@@ -93,6 +95,7 @@ pub use poller::Poller;
 pub use refs::{RefFilter, RefSnapshot, RemoteRef};
 pub use remote::{Cancel, Progress, Proxy, Remote, Timeouts, Tls};
 pub use remote_error::{Phase, RemoteError};
+pub use repositories::{Repositories, Submodule, SubmoduleError};
 pub use revision::{ResolveError, Resolved, Revision};
 pub use secret::Secret;
 pub use sign::{GpgSigner, SignatureKind, SshSigner, TrustedKeys, Verification, VerifyError};

@@ -128,6 +128,50 @@ impl RepoUrl {
         &self.0.path
     }
 
+    /// The repository that `address` means in the configuration of this one: a
+    /// URL, or `./` and `../` followed by a path beside this repository's.
+    ///
+    /// ```
+    /// # use gitops_git::RepoUrl;
+    /// let app: RepoUrl = "git@gitlab.com:group/app.git".parse()?;
+    /// assert_eq!(app.relative("../lib.git")?.to_string(), "git@gitlab.com:group/lib.git");
+    /// # Ok::<(), gitops_git::UrlError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When `address` is neither, or leads above the server's root.
+    pub fn relative(&self, address: &str) -> Result<Self, UrlError> {
+        if !address.starts_with("./") && !address.starts_with("../") {
+            return address.parse();
+        }
+        let mut path = self.0.path.trim_end_matches('/');
+        let mut rest = address;
+        loop {
+            if let Some(after) = rest.strip_prefix("./") {
+                rest = after;
+            } else if let Some(after) = rest.strip_prefix("../") {
+                rest = after;
+                let above = UrlError::Path { reason: "it leads above the server's root" };
+                path = match path.rsplit_once('/') {
+                    Some((parent, _)) => parent,
+                    None if !path.is_empty() && self.0.scp_like => "",
+                    None => return Err(above),
+                };
+            } else {
+                break;
+            }
+        }
+        let separator = if path.is_empty() && self.0.scp_like { "" } else { "/" };
+        let path = format!("{path}{separator}{rest}");
+        if path.contains(char::is_control) || rest.split('/').any(|name| name == "..") {
+            return Err(UrlError::Path { reason: "it has `..` or a control character inside" });
+        }
+        let Parts { scheme, scp_like, port, .. } = *self.0;
+        let (user, password, host) = (self.0.user.clone(), self.0.password.clone(), self.0.host.clone());
+        Self(Arc::new(Parts { scheme, scp_like, user, password, host, port, path })).checked()
+    }
+
     /// The path as the program on the server gets it.
     pub(crate) fn server_path(&self) -> String {
         if self.0.scp_like {

@@ -20,7 +20,7 @@ pub(crate) struct Pin {
 #[derive(Debug, Clone)]
 pub(crate) struct Generation {
     path: PathBuf,
-    pin: Arc<Pin>,
+    _pin: Arc<Pin>,
 }
 
 const CURRENT: &str = "current";
@@ -71,15 +71,11 @@ impl Generation {
         let pin = path.join(PIN);
         let file = lock::open(&pin)?;
         file.lock_shared().map_err(|source| io_error("lock", &pin, source))?;
-        Ok(Self { path, pin: Arc::new(Pin { _file: file }) })
+        Ok(Self { path, _pin: Arc::new(Pin { _file: file }) })
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
-    }
-
-    pub(crate) fn pin(&self) -> Arc<Pin> {
-        Arc::clone(&self.pin)
     }
 
     /// Opens the repository.

@@ -6,7 +6,7 @@
 
 pub(crate) mod daemon;
 pub(crate) mod http;
-mod http_agent;
+pub(crate) mod http_agent;
 mod http_errors;
 pub(crate) mod process;
 pub(crate) mod register;

@@ -100,7 +100,9 @@ impl TreeReader {
     }
 
     fn write_entries(&self, root: &Path, target: &Path, entries: &[(PathBuf, Entry)]) -> Result<(), ExportError> {
-        let repository = self.repository();
+        let found = self.find(root);
+        let reader = found.map_err(|source| ExportError::Read { path: root.to_owned(), source })?.reader;
+        let repository = reader.repository();
         let limit = self.limits().max_file_bytes;
         let read = |path: &Path, entry: &Entry| {
             read_blob(&repository, entry.id, path, limit)

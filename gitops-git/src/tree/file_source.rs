@@ -9,9 +9,8 @@ use crate::tree::{EntryKind, ReadError, TreeReader};
 /// of its blob, that of a directory the id of its tree.
 impl FileSource for TreeReader {
     fn resolve(&self, path: &Path) -> Result<Resolved, FileError> {
-        let found = self.canonical_path(path).and_then(|real| Ok((self.entry(&real)?, real)));
-        let (entry, real) = found.map_err(|error| file_error(path, error))?;
-        Ok(Resolved::new(real, entry.kind == EntryKind::Directory))
+        let found = self.find(path).map_err(|error| file_error(path, error))?;
+        Ok(Resolved::new(found.path, found.entry.kind == EntryKind::Directory))
     }
 
     fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, FileError> {

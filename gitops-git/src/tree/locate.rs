@@ -18,22 +18,58 @@ pub(crate) struct Located {
     pub(crate) entry: Entry,
 }
 
+/// Where a path leads.
+pub(crate) enum Place {
+    Here(Located),
+    /// Into another repository.
+    Submodule {
+        /// Where it is mounted.
+        at: PathBuf,
+        /// The way from there.
+        rest: PathBuf,
+    },
+}
+
 /// What is at `path` below the tree `root`, symbolic links followed.
 pub(crate) fn locate(
     repository: &Repository,
     root: ObjectId,
     path: &Path,
     limits: &Limits,
-) -> Result<Located, ReadError> {
+) -> Result<Place, ReadError> {
     let mut walk = Walk { repository, limits, path, at: vec![directory("", root)], links: 0 };
     let mut ahead = components(path, path)?;
     while let Some(name) = ahead.pop() {
+        if walk.here().kind == EntryKind::Submodule && name != ".." {
+            ahead.push(name);
+            if let Some(rest) = inside(&mut ahead) {
+                return Ok(Place::Submodule { at: walk.found().path, rest });
+            }
+            walk.up()?;
+            continue;
+        }
         match name.as_str() {
             ".." => walk.up()?,
             name => ahead.extend(walk.down(name)?),
         }
     }
-    Ok(walk.found())
+    Ok(Place::Here(walk.found()))
+}
+
+/// The components that stay in the submodule where the path is now; `None` if
+/// the path leaves it again, and then only what comes after that is left ahead.
+fn inside(ahead: &mut Vec<String>) -> Option<PathBuf> {
+    let mut rest = PathBuf::new();
+    let mut depth = 0_usize;
+    while let Some(name) = ahead.pop() {
+        depth = match (name.as_str(), depth) {
+            ("..", 0) => return None,
+            ("..", depth) => depth - 1,
+            (_, depth) => depth + 1,
+        };
+        rest.push(name);
+    }
+    Some(rest)
 }
 
 /// `path` without a leading `/` and `.`, if it has no `..`.
@@ -85,7 +121,9 @@ impl Walk<'_> {
     }
 
     fn up(&mut self) -> Result<(), ReadError> {
-        self.here().expect_kind(self.path, EntryKind::Directory)?;
+        if self.here().kind != EntryKind::Submodule {
+            self.here().expect_kind(self.path, EntryKind::Directory)?;
+        }
         if self.at.len() == 1 {
             return Err(ReadError::Outside { path: self.path.to_owned() });
         }

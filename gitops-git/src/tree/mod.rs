@@ -6,6 +6,7 @@ mod lfs;
 mod locate;
 mod walk;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,10 +15,11 @@ use git2::{ObjectType, Oid, Repository, Tree};
 pub use entry::{Entry, EntryKind};
 pub use export::{ExportError, ExportOptions};
 pub use lfs::LfsPointer;
+use locate::Place;
 pub(crate) use locate::normal_path;
 
 use crate::id::ObjectId;
-use crate::mirror::generation::{Generation, Pin};
+use crate::mirror::generation::Generation;
 
 /// The files of one commit, read straight from Git's object database.
 ///
@@ -33,7 +35,8 @@ pub struct TreeReader {
 
 struct Inner {
     repository: Mutex<Repository>,
-    _pin: Arc<Pin>,
+    generation: Generation,
+    submodules: BTreeMap<PathBuf, TreeReader>,
     commit: Option<ObjectId>,
     root: ObjectId,
     limits: Limits,
@@ -163,6 +166,14 @@ impl ReadError {
     }
 }
 
+/// Something in a tree, and the reader of the repository that it is in.
+pub(crate) struct Found {
+    pub(crate) reader: TreeReader,
+    /// From the root of the outermost tree, without symbolic links, `.` and `..`.
+    pub(crate) path: PathBuf,
+    pub(crate) entry: Entry,
+}
+
 impl TreeReader {
     pub(crate) fn open(generation: &Generation, commit: ObjectId, limits: &Limits) -> Result<Self, ReadError> {
         let opened = generation.repository();
@@ -180,8 +191,14 @@ impl TreeReader {
         root: ObjectId,
         limits: &Limits,
     ) -> Self {
-        let inner =
-            Inner { repository: Mutex::new(repository), _pin: generation.pin(), commit, root, limits: limits.clone() };
+        let inner = Inner {
+            repository: Mutex::new(repository),
+            generation: generation.clone(),
+            submodules: BTreeMap::new(),
+            commit,
+            root,
+            limits: limits.clone(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -202,10 +219,9 @@ impl TreeReader {
     }
 
     pub(crate) fn read_limited(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
-        let repository = self.repository();
-        let found = locate::locate(&repository, self.root(), path, self.limits())?;
+        let found = self.find(path)?;
         found.entry.expect_kind(path, EntryKind::File)?;
-        read_blob(&repository, found.entry.id, path, limit)
+        read_blob(&found.reader.repository(), found.entry.id, path, limit)
     }
 
     /// The entries of the directory at `path`, sorted by name.
@@ -215,9 +231,9 @@ impl TreeReader {
     /// When it does not exist, is no directory, or has more entries than the
     /// limit or one with a forbidden name.
     pub fn list(&self, path: &Path) -> Result<Vec<Entry>, ReadError> {
-        let repository = self.repository();
-        let found = locate::locate(&repository, self.root(), path, self.limits())?;
+        let found = self.find(path)?;
         found.entry.expect_kind(path, EntryKind::Directory)?;
+        let repository = found.reader.repository();
         let tree = find_tree(&repository, found.entry.id, path, self.limits())?;
         let mut entries = entry::of_tree(&tree, path)?;
         entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -230,8 +246,7 @@ impl TreeReader {
     ///
     /// As [`TreeReader::read`].
     pub fn entry(&self, path: &Path) -> Result<Entry, ReadError> {
-        let repository = self.repository();
-        Ok(locate::locate(&repository, self.root(), path, self.limits())?.entry)
+        Ok(self.find(path)?.entry)
     }
 
     /// The path of what is at `path`, without symbolic links, `.` and `..`.
@@ -240,8 +255,7 @@ impl TreeReader {
     ///
     /// As [`TreeReader::read`].
     pub fn canonical_path(&self, path: &Path) -> Result<PathBuf, ReadError> {
-        let repository = self.repository();
-        Ok(locate::locate(&repository, self.root(), path, self.limits())?.path)
+        Ok(self.find(path)?.path)
     }
 
     /// The id of the file or directory at `path`, or `None` if nothing is there.
@@ -258,6 +272,47 @@ impl TreeReader {
             Err(ReadError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Finds `path`, in a submodule if it leads there.
+    pub(crate) fn find(&self, path: &Path) -> Result<Found, ReadError> {
+        let place = locate::locate(&self.repository(), self.root(), path, self.limits())?;
+        let (at, rest, here) = match place {
+            Place::Here(found) if found.entry.kind != EntryKind::Submodule => {
+                return Ok(Found { reader: self.clone(), path: found.path, entry: found.entry });
+            }
+            Place::Here(found) => (found.path.clone(), PathBuf::new(), Some(found)),
+            Place::Submodule { at, rest } => (at, rest, None),
+        };
+        match (self.inner.submodules.get(&at), here) {
+            (Some(submodule), _) => {
+                let found = submodule.find(&rest)?;
+                // Joining nothing would leave a trailing slash.
+                let path = if found.path.as_os_str().is_empty() { at } else { at.join(&found.path) };
+                Ok(Found { path, ..found })
+            }
+            (None, Some(here)) => Ok(Found { reader: self.clone(), path: here.path, entry: here.entry }),
+            (None, None) => Err(ReadError::WrongKind {
+                path: path.to_owned(),
+                found: EntryKind::Submodule,
+                wanted: EntryKind::Directory,
+            }),
+        }
+    }
+
+    /// The same tree with the files of submodules in their places.
+    pub(crate) fn mount(&self, submodules: BTreeMap<PathBuf, TreeReader>) -> Result<Self, ReadError> {
+        let opened = self.inner.generation.repository();
+        let repository = opened.map_err(|source| ReadError::Mirror { source: Box::new(source) })?;
+        let inner = Inner {
+            repository: Mutex::new(repository),
+            generation: self.inner.generation.clone(),
+            submodules,
+            commit: self.inner.commit,
+            root: self.inner.root,
+            limits: self.inner.limits.clone(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     pub(crate) fn root(&self) -> ObjectId {

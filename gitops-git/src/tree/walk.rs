@@ -5,7 +5,7 @@ use git2::Repository;
 
 use crate::id::ObjectId;
 use crate::tree::entry::{self, Entry, EntryKind};
-use crate::tree::{ReadError, TreeReader, find_tree, locate};
+use crate::tree::{ReadError, TreeReader, find_tree};
 
 impl TreeReader {
     /// Calls `visit` with everything below the directory `path`, a directory
@@ -29,9 +29,9 @@ impl TreeReader {
     /// When `path` is no directory, or something below it is beyond the
     /// [`Limits`](crate::Limits) or has a forbidden name.
     pub fn walk(&self, path: &Path, visit: &mut dyn FnMut(&Path, &Entry) -> ControlFlow<()>) -> Result<(), ReadError> {
-        let repository = self.repository();
-        let found = locate::locate(&repository, self.root(), path, self.limits())?;
+        let found = self.find(path)?;
         found.entry.expect_kind(path, EntryKind::Directory)?;
+        let repository = found.reader.repository();
         let mut walk = Walk { reader: self, repository: &repository, entries: 0, visit };
         // A break is the visitor's wish, not an error.
         walk.directory(found.entry.id, Path::new(""), 0).map(drop)
