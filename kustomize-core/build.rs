@@ -40,12 +40,14 @@ struct Table<'a> {
     /// Node by name, or by text for schemas without a name.
     index: HashMap<&'a str, usize>,
     fields: Vec<(&'a str, usize)>,
+    names: Vec<(&'a str, usize)>,
     types: Vec<[String; 5]>,
 }
 
 impl<'a> Table<'a> {
     fn declare(&mut self, line: &'a str) {
         self.index.insert(first_word(line), self.nodes.len());
+        self.names.push((first_word(line), self.nodes.len()));
         self.nodes.push(String::new());
     }
 
@@ -109,6 +111,11 @@ impl<'a> Table<'a> {
         }
         out.push_str("    ]),\n    fields: Cow::Borrowed(&[\n");
         for (name, node) in &self.fields {
+            writeln!(out, "        (Cow::Borrowed({name:?}), {node}),").expect("strings take it");
+        }
+        out.push_str("    ]),\n    definitions: Cow::Borrowed(&[\n");
+        self.names.sort_unstable();
+        for (name, node) in &self.names {
             writeln!(out, "        (Cow::Borrowed({name:?}), {node}),").expect("strings take it");
         }
         out.push_str("    ]),\n    types: Cow::Borrowed(&[\n");

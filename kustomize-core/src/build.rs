@@ -261,7 +261,7 @@ impl<'a> Target<'a> {
         }
         let schema = match (text, openapi.get("version"), version) {
             (Some(_), Some(_), _) => return Err(BuildError::TwoSchemas { kustomization: self.path.clone() }),
-            (Some((_, source)), None, _) => Schema::custom(&source.text).map_err(at)?,
+            (Some((_, source)), None, _) => self.loader.session.custom_schema(&source.text).map_err(at)?,
             (None, _, Some(version)) => Schema::version(version).map_err(at)?,
             (None, ..) => return Ok(()),
         };

@@ -9,7 +9,7 @@ use crate::manifest;
 use crate::options::{BuildOptions, LoadRestriction, ReadFile, Warning};
 use crate::remote::{Remote, RemoteBase, RemoteLimits, is_remote_file};
 use crate::resource::Resource;
-use crate::schema::Schema;
+use crate::schema::{Schema, SchemaError};
 use crate::source::{ContentId, FileSource, Resolved};
 use crate::yaml::{self, SourceText};
 
@@ -25,6 +25,8 @@ struct State {
     read: BTreeMap<PathBuf, Option<ContentId>>,
     reads: usize,
     schema: Option<Schema>,
+    /// Something asked the built-in schema before a kustomization named another one.
+    used_builtin: bool,
     /// The resources of files that were read already, for bases that are used more than once.
     manifests: HashMap<(usize, PathBuf), Arc<[Resource]>>,
     repositories: usize,
@@ -51,6 +53,17 @@ impl<'a> Session<'a> {
 
     pub(crate) fn has_schema(&self) -> bool {
         self.with(|state| state.schema.is_some())
+    }
+
+    /// A schema that is named from now on comes on top of the built-in one, as
+    /// in kustomize, which loads that for the first patch or unknown kind.
+    pub(crate) fn note_builtin_schema(&self) {
+        self.with(|state| state.used_builtin = true);
+    }
+
+    /// The schema in the OpenAPI document `text`.
+    pub(crate) fn custom_schema(&self, text: &str) -> Result<Schema, SchemaError> {
+        if self.with(|state| state.used_builtin) { Schema::custom_over_builtin(text) } else { Schema::custom(text) }
     }
 
     pub(crate) fn set_schema(&self, schema: Schema) {
@@ -230,7 +243,19 @@ impl<'a> Loader<'a> {
 
     /// The resources of a file behind a URL.
     pub(crate) fn url_resources(&self, url: &str) -> Result<Vec<Resource>, BuildError> {
-        manifest::read(&self.read_url(url)?, Path::new(url), &self.session.options.limits.yaml)
+        let resources = manifest::read(&self.read_url(url)?, Path::new(url), &self.session.options.limits.yaml)?;
+        self.note_unknown_kinds(&resources);
+        Ok(resources)
+    }
+
+    fn note_unknown_kinds(&self, resources: &[Resource]) {
+        let is_builtin = |resource: &Resource| {
+            let (group, version) = resource.group_version();
+            Schema::is_builtin(group, version, resource.kind())
+        };
+        if !resources.iter().all(is_builtin) {
+            self.session.note_builtin_schema();
+        }
     }
 
     /// The file at `path`, if the kustomization may read it.
@@ -284,6 +309,7 @@ impl<'a> Loader<'a> {
         }
         let bytes = self.read_resolved(file)?;
         let resources: Arc<[Resource]> = manifest::read(&bytes, file, &self.session.options.limits.yaml)?.into();
+        self.note_unknown_kinds(&resources);
         self.session.with(|state| state.manifests.insert(key, Arc::clone(&resources)));
         Ok(resources)
     }

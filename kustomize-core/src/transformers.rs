@@ -108,6 +108,9 @@ pub(crate) fn run(
         let note = target.builtin_note(kind);
         steps.extend(made.into_iter().map(|transformer| Step { field, transformer, note: note.clone() }));
     }
+    if !(target.kustomization.patches.is_empty() && target.kustomization.patches_strategic_merge.is_empty()) {
+        target.loader.session.note_builtin_schema();
+    }
     steps.extend(plugin::transformers(target, "transformers", &target.kustomization.transformers)?);
     steps.iter().try_for_each(|step| step.run(target, resources))
 }

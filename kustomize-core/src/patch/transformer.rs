@@ -248,9 +248,12 @@ fn merge_into_all(
     if let Some(metadata) = patch.metadata() {
         patch.doc_mut().remove(metadata, "namespace");
     }
-    let doc = patch.doc_mut();
-    doc.remove(doc.root(), "apiVersion");
     for at in selected {
+        let api_version = resources.as_slice()[*at].api_version();
+        if patch.api_version() != api_version {
+            let doc = patch.doc_mut();
+            doc.set_value(doc.root(), "apiVersion", Scalar::plain(api_version));
+        }
         merge_into(resources, *at, &patch, source, schema)?;
     }
     let is_twin = |at: &&usize| !is_deleted(&resources.as_slice()[**at]) && resources.twin(**at, schema).is_some();

@@ -15,8 +15,10 @@ use crate::config::FieldSpecs;
 use crate::generate::{self, BoxError, GenerateError};
 use crate::generators;
 use crate::kustomization::{
-    ConfigMapArgs, FieldSpec, HelmChart, HelmGlobals, Image, ObjectMeta, ReplacementField, Replica, SecretArgs, decode,
+    ConfigMapArgs, FieldSpec, HelmChart, HelmGlobals, Image, ObjectMeta, Patch, ReplacementField, Replica, SecretArgs,
+    Selector, decode,
 };
+use crate::patch::{PatchJson6902Transformer, PatchStrategicMergeTransformer, PatchTransformer};
 use crate::replacement::Replacements;
 use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
@@ -89,6 +91,9 @@ const TRANSFORMERS: &[(&str, Configure)] = &[
     ("ImageTagTransformer", images),
     ("LabelTransformer", labels),
     ("NamespaceTransformer", namespace),
+    ("PatchJson6902Transformer", json_patch),
+    ("PatchStrategicMergeTransformer", strategic_merges),
+    ("PatchTransformer", patch),
     ("PrefixSuffixTransformer", |target, config| {
         Ok(prefix(target, config)?.into_iter().chain(suffix(target, config)?).collect())
     }),
@@ -216,6 +221,41 @@ fn suffix(_: &Target<'_>, config: &Resource) -> Result<Vec<Transformer>, BoxErro
     }
     let Config { suffix } = decoded(config)?;
     Ok(vec![Transformer::Suffix(SuffixTransformer { suffix, specs: required_specs(config)? })])
+}
+
+fn patch(target: &Target<'_>, config: &Resource) -> Result<Vec<Transformer>, BoxError> {
+    let read = |path: &str| target.loader.read(path).map_err(Into::into);
+    let limits = &target.loader.session.options.limits.yaml;
+    Ok(vec![Transformer::Patch(PatchTransformer::new(&decoded(config)?, &read, limits)?)])
+}
+
+fn strategic_merges(target: &Target<'_>, config: &Resource) -> Result<Vec<Transformer>, BoxError> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Config {
+        paths: Vec<String>,
+        patches: String,
+    }
+    let Config { paths, patches } = decoded(config)?;
+    let read = |path: &str| target.loader.read(path).map_err(Into::into);
+    let limits = &target.loader.session.options.limits.yaml;
+    let transformer = PatchStrategicMergeTransformer::new(&paths, &patches, &read, limits)?;
+    Ok(vec![Transformer::StrategicMerges(transformer)])
+}
+
+fn json_patch(target: &Target<'_>, config: &Resource) -> Result<Vec<Transformer>, BoxError> {
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct Config {
+        target: Option<Selector>,
+        path: String,
+        json_op: String,
+    }
+    let Config { target: selector, path, json_op } = decoded(config)?;
+    let patch = Patch { path, patch: json_op, target: selector, options: None };
+    let read = |path: &str| target.loader.read(path).map_err(Into::into);
+    let limits = &target.loader.session.options.limits.yaml;
+    Ok(vec![Transformer::JsonPatch(PatchJson6902Transformer::new(&patch, &read, limits)?)])
 }
 
 fn replicas(_: &Target<'_>, config: &Resource) -> Result<Vec<Transformer>, BoxError> {

@@ -19,8 +19,6 @@ use table::{KUBERNETES, NodeIndex, Scope, Table};
 pub struct Schema {
     /// What `openapi.path` of a kustomization names.
     custom: Option<Arc<Table>>,
-    /// Whether kinds that are not in `custom` are looked up in the built-in schema.
-    kubernetes: bool,
 }
 
 impl Default for Schema {
@@ -35,7 +33,7 @@ impl Schema {
 
     /// The schema of Kubernetes 1.21.2.
     pub fn builtin() -> Self {
-        Self { custom: None, kubernetes: true }
+        Self { custom: None }
     }
 
     /// The built-in schema that `openapi.version` of a kustomization names.
@@ -63,14 +61,17 @@ impl Schema {
     /// A reference to a definition that does not exist is no error: its field
     /// is merged as if the schema did not mention it.
     pub fn custom(text: &str) -> Result<Self, SchemaError> {
-        Ok(Self { custom: Some(Arc::new(openapi::read(text)?)), kubernetes: false })
+        Ok(Self { custom: Some(Arc::new(openapi::read(text, None)?)) })
     }
 
-    /// Looks kinds up in the built-in schema too if this one lacks them.
-    #[must_use]
-    pub fn or_builtin(mut self) -> Self {
-        self.kubernetes = true;
-        self
+    /// As [`Schema::custom`], but on top of the built-in schema, whose
+    /// definitions it may refer to.
+    ///
+    /// # Errors
+    ///
+    /// As [`Schema::custom`].
+    pub fn custom_over_builtin(text: &str) -> Result<Self, SchemaError> {
+        Ok(Self { custom: Some(Arc::new(openapi::read(text, Some(&KUBERNETES))?)) })
     }
 
     /// Whether resources of this type are known to have no namespace.
@@ -81,13 +82,15 @@ impl Schema {
         of(&KUBERNETES).or_else(|| self.custom.as_deref().and_then(of)) == Some(Scope::Cluster)
     }
 
+    /// Whether Kubernetes 1.21.2 itself serves this type.
+    pub(crate) fn is_builtin(group: &str, version: &str, kind: &str) -> bool {
+        KUBERNETES.find(group, version, kind).is_some_and(|found| found.scope.is_some())
+    }
+
     /// The schema of a type, if it is known.
     pub(crate) fn for_gvk(&self, group: &str, version: &str, kind: &str) -> Option<SchemaNode<'_>> {
-        let builtin = self.kubernetes.then_some(&KUBERNETES);
-        self.custom.as_deref().into_iter().chain(builtin).find_map(|table| {
-            let index = table.find(group, version, kind)?.schema?;
-            Some(SchemaNode { table, index })
-        })
+        let table = self.custom.as_deref().unwrap_or(&KUBERNETES);
+        Some(SchemaNode { table, index: table.find(group, version, kind)?.schema? })
     }
 }
 
@@ -214,7 +217,18 @@ mod tests {
         assert!(schema.is_cluster_scoped("example.com", "v1", "Widget"));
         assert!(schema.is_cluster_scoped("", "v1", "Namespace"));
         assert!(schema.for_gvk("apps", "v1", "Deployment").is_none());
-        assert!(schema.or_builtin().for_gvk("apps", "v1", "Deployment").is_some());
+    }
+
+    #[test]
+    fn a_custom_schema_can_build_on_the_builtin_one() {
+        let text = r##"{"definitions": {"a.W": {
+            "properties": {"pod": {"$ref": "#/definitions/io.k8s.api.core.v1.PodSpec"}},
+            "x-kubernetes-group-version-kind": [{"group": "a", "version": "v1", "kind": "W"}]}}}"##;
+        let schema = Schema::custom_over_builtin(text).expect("valid");
+        assert_eq!(keys(&schema, ("a", "v1", "W"), "pod.containers").as_deref(), Some("name"));
+        assert_eq!(keys(&schema, ("", "v1", "Pod"), "spec.containers").as_deref(), Some("name"));
+        let alone = Schema::custom(text).expect("valid");
+        assert_eq!(keys(&alone, ("a", "v1", "W"), "pod.containers"), None);
     }
 
     #[test]

@@ -41,15 +41,25 @@ pub enum SchemaError {
     },
 }
 
-pub(super) fn read(text: &str) -> Result<Table, SchemaError> {
+/// Reads a document, on top of the schema `base` if there is one.
+pub(super) fn read(text: &str, base: Option<&Table>) -> Result<Table, SchemaError> {
     let document = parse(text)?;
     let root = object(&document, || "/".to_owned())?;
     let empty = Map::new();
     let definitions = root.get("definitions").map_or(Ok(&empty), |at| object(at, || "/definitions".into()))?;
     let paths = root.get("paths").map_or(Ok(&empty), |at| object(at, || "/paths".into()))?;
-    let mut reader =
-        Reader { document: &document, nodes: Vec::new(), fields: Vec::new(), seen: HashMap::new(), unread: Vec::new() };
+    let mut reader = Reader {
+        document: &document,
+        base,
+        nodes: base.map(|base| base.nodes.to_vec()).unwrap_or_default(),
+        fields: base.map(|base| base.fields.to_vec()).unwrap_or_default(),
+        seen: HashMap::new(),
+        unread: Vec::new(),
+    };
     let mut types = scopes(paths);
+    for known in base.into_iter().flat_map(|base| base.types.iter()) {
+        types.entry(known.key.clone()).or_default().1 = known.schema;
+    }
     for (name, definition) in definitions {
         let node = reader.node(definition, format!("/definitions/{name}"));
         for key in type_keys(&definition[GVK]) {
@@ -58,7 +68,8 @@ pub(super) fn read(text: &str) -> Result<Table, SchemaError> {
     }
     reader.read_all()?;
     let types: Vec<_> = types.into_iter().map(|(key, (scope, schema))| Type { key, scope, schema }).collect();
-    Ok(Table { nodes: reader.nodes.into(), fields: reader.fields.into(), types: types.into() })
+    let definitions = base.map(|base| base.definitions.clone()).unwrap_or_default();
+    Ok(Table { nodes: reader.nodes.into(), fields: reader.fields.into(), definitions, types: types.into() })
 }
 
 fn parse(text: &str) -> Result<Value, SchemaError> {
@@ -105,6 +116,7 @@ fn type_keys(extension: &Value) -> Vec<TypeKey> {
 
 struct Reader<'a> {
     document: &'a Value,
+    base: Option<&'a Table>,
     nodes: Vec<Node>,
     fields: Vec<(Cow<'static, str>, NodeIndex)>,
     /// By address, so that what many references name is read once, and circles end.
@@ -117,7 +129,10 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// The node of a schema; `None` if it is a reference to nothing.
     fn node(&mut self, schema: &'a Value, at: String) -> Option<NodeIndex> {
-        let schema = self.resolve(schema)?;
+        let schema = match self.resolve(schema)? {
+            Resolved::Schema(schema) => schema,
+            Resolved::Base(node) => return Some(node),
+        };
         if let Some(node) = self.seen.get(&std::ptr::from_ref(schema)) {
             return Some(*node);
         }
@@ -163,15 +178,38 @@ impl<'a> Reader<'a> {
         self.node(part, format!("{at}/{name}"))
     }
 
-    fn resolve(&self, mut schema: &'a Value) -> Option<&'a Value> {
+    fn resolve(&self, mut schema: &'a Value) -> Option<Resolved<'a>> {
         for _ in 0..MAX_REFERENCES {
             let Some(reference) = schema["$ref"].as_str().filter(|reference| !reference.is_empty()) else {
-                return Some(schema);
+                return Some(Resolved::Schema(schema));
             };
-            schema = self.document.pointer(reference.strip_prefix('#')?)?;
+            match self.document.pointer(reference.strip_prefix('#')?) {
+                Some(referred) => schema = referred,
+                None => return self.base?.definition(short(reference)?).map(Resolved::Base),
+            }
         }
         None
     }
+}
+
+/// What a reference leads to.
+enum Resolved<'a> {
+    Schema(&'a Value),
+    /// A definition of the schema below.
+    Base(NodeIndex),
+}
+
+/// What a definition of Kubernetes is called in the built-in table: `compact.py` takes the same prefixes off.
+fn short(reference: &str) -> Option<&str> {
+    let name = reference.strip_prefix("#/definitions/")?;
+    let prefixes = [
+        "io.k8s.api.",
+        "io.k8s.apimachinery.pkg.apis.",
+        "io.k8s.apiextensions-apiserver.pkg.apis.",
+        "io.k8s.kube-aggregator.pkg.apis.",
+        "io.k8s.apimachinery.pkg.",
+    ];
+    Some(prefixes.into_iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name))
 }
 
 fn is_array(schema: &Map<String, Value>) -> bool {

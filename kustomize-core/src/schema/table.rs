@@ -12,6 +12,8 @@ pub(super) struct Table {
     pub(super) nodes: Cow<'static, [Node]>,
     /// Names of fields and their schemas; each node has a sorted range of them.
     pub(super) fields: Cow<'static, [(Text, NodeIndex)]>,
+    /// Schemas by the names by which others refer to them, sorted.
+    pub(super) definitions: Cow<'static, [(Text, NodeIndex)]>,
     /// Sorted by key.
     pub(super) types: Cow<'static, [Type]>,
 }
@@ -54,6 +56,11 @@ impl Table {
         let wanted = (kind, group, version);
         let key = |of: &Type| -> std::cmp::Ordering { (&*of.key.0, &*of.key.1, &*of.key.2).cmp(&wanted) };
         self.types.binary_search_by(key).ok().map(|index| &self.types[index])
+    }
+
+    pub(super) fn definition(&self, name: &str) -> Option<NodeIndex> {
+        let index = self.definitions.binary_search_by(|(definition, _)| (**definition).cmp(name)).ok()?;
+        Some(self.definitions[index].1)
     }
 
     pub(super) fn node(&self, index: NodeIndex) -> &Node {
