@@ -16,7 +16,7 @@ pub(crate) mod json;
 mod limits;
 mod merge;
 mod natural;
-mod number;
+pub(crate) mod number;
 mod parse_fast;
 mod parse_full;
 mod print_string;
