@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use gitops_git::{Credentials, HostKeys, Mirror, MirrorOptions, Remote, RepoUrl, Revision, SshKey, TreeReader};
-use gitops_sync::embedded::EmbeddedCluster;
+use gitops_sync::embedded::{ControllerOptions, Controllers, EmbeddedCluster, EmbeddedOptions};
 use gitops_sync::{
     Action, Application, Cluster, Event, Manifest, Outcome, Plan, Report, Source, SyncOptions, apply, colour, events,
     plan,
@@ -71,7 +71,7 @@ async fn run(arguments: Arguments) -> Result<u8, AnyError> {
     let text = std::fs::read_to_string(&arguments.application)
         .map_err(|error| format!("cannot read {}: {error}", arguments.application.display()))?;
     let application = Application::from_yaml(&text)?;
-    let cluster = arguments.cluster().await?;
+    let (cluster, _controllers) = arguments.cluster().await?;
     let (manifests, revision) = fetch_and_render(&arguments, &application).await?;
     let mut options = SyncOptions::for_application(&application).revision(revision).timeout(arguments.timeout);
     // Nobody else creates namespaces in a cluster that has just begun.
@@ -135,7 +135,7 @@ fn has_kustomization(tree: &TreeReader, path: &Path) -> bool {
 fn kustomize(tree: &TreeReader, path: &Path) -> Result<Vec<Manifest>, AnyError> {
     let built = kustomize_core::build(tree, path, &BuildOptions::new())?;
     for warning in &built.warnings {
-        eprintln!("# warning: {warning}");
+        eprintln!("{warning}");
     }
     let mut manifests = Vec::new();
     for resource in built.resources.iter() {
@@ -158,8 +158,8 @@ fn directory(tree: &TreeReader, path: &Path) -> Result<Vec<Manifest>, AnyError> 
         let file = path.join(&entry.name);
         let extension = file.extension().and_then(|extension| extension.to_str());
         if matches!(extension, Some("yaml" | "yml" | "json")) {
-            let text = String::from_utf8(tree.read(&file)?)
-                .map_err(|_| format!("{} is not a text file", file.display()))?;
+            let text =
+                String::from_utf8(tree.read(&file)?).map_err(|_| format!("{} is not a text file", file.display()))?;
             manifests.extend(Manifest::from_yaml(&text, file.to_str())?);
         }
     }
@@ -214,8 +214,7 @@ impl Arguments {
                 Some((option, value)) if option.starts_with('-') => (option.to_owned(), Some(value.to_owned())),
                 _ => (word, None),
             };
-            let mut value =
-                || inline.take().or_else(|| words.next()).ok_or_else(|| format!("{option} needs a value"));
+            let mut value = || inline.take().or_else(|| words.next()).ok_or_else(|| format!("{option} needs a value"));
             match option.as_str() {
                 "-h" | "--help" => return Ok(None),
                 "--embedded" => found.embedded = true,
@@ -249,9 +248,12 @@ impl Arguments {
         Ok(self)
     }
 
-    async fn cluster(&self) -> Result<Cluster, AnyError> {
+    /// The cluster, and for an embedded one what lets its workloads progress.
+    async fn cluster(&self) -> Result<(Cluster, Option<Controllers>), AnyError> {
         if self.embedded {
-            return Ok(Cluster::new(EmbeddedCluster::new().client()));
+            let embedded = EmbeddedCluster::with_options(&EmbeddedOptions::new().legacy_apis(true));
+            let controllers = embedded.start_controllers(&ControllerOptions::new());
+            return Ok((Cluster::new(embedded.client()), Some(controllers)));
         }
         let context = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let mut config = match &self.kubeconfig {
@@ -260,7 +262,7 @@ impl Arguments {
             None => kube::Config::infer().await?,
         };
         config.default_retry = false;
-        Ok(Cluster::new(kube::Client::try_from(config)?))
+        Ok((Cluster::new(kube::Client::try_from(config)?), None))
     }
 
     fn remote(&self, url: &str) -> Result<Remote, AnyError> {
@@ -325,7 +327,7 @@ impl Arguments {
                 Outcome::Done => format!("{} done", resource.action),
                 Outcome::Kept => "unchanged".to_owned(),
                 Outcome::Skipped { reason } => format!("skipped: {reason}"),
-                Outcome::Failed { message } => format!("failed: {message}"),
+                Outcome::Unhealthy { message } | Outcome::Failed { message } => format!("failed: {message}"),
                 _ => String::new(),
             };
             let sync = resource.sync.map(|sync| sync.to_string()).unwrap_or_default();
