@@ -19,7 +19,7 @@ mod natural;
 pub(crate) mod number;
 mod parse_fast;
 mod parse_full;
-mod print_string;
+mod print;
 pub(crate) mod resolve;
 mod scalar;
 mod scan;
