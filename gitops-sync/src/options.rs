@@ -4,7 +4,6 @@ use std::time::Duration;
 use futures::channel::mpsc::UnboundedSender;
 
 use crate::application::Application;
-use crate::cluster::Propagation;
 use crate::event::Event;
 use crate::health::HealthRules;
 use crate::id::GroupKind;
@@ -42,8 +41,8 @@ pub struct PrunePolicy {
     pub protected: Vec<GroupKind>,
     /// Somebody has confirmed that protected kinds may go.
     pub confirmed: bool,
-    /// What happens to the dependents of what is pruned.
-    pub propagation: Propagation,
+    /// Wait with every deletion until its dependents are gone.
+    pub foreground: bool,
 }
 
 impl Default for PrunePolicy {
@@ -60,7 +59,7 @@ impl Default for PrunePolicy {
                 GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition"),
             ],
             confirmed: false,
-            propagation: Propagation::default(),
+            foreground: false,
         }
     }
 }
@@ -99,10 +98,10 @@ impl PrunePolicy {
         self
     }
 
-    /// Says what happens to the dependents of what is pruned.
+    /// Waits with every deletion until its dependents are gone.
     #[must_use]
-    pub fn propagation(mut self, propagation: Propagation) -> Self {
-        self.propagation = propagation;
+    pub fn foreground(mut self) -> Self {
+        self.foreground = true;
         self
     }
 }

@@ -7,9 +7,8 @@
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
-use crate::config::{NameReferences, PathTree, Specs, TransformerConfig};
+use crate::config::{NameReference, PathSpec, TransformerConfig};
 use crate::id::Gvk;
 use crate::resource::{DEFAULT_NAMESPACE, NO_NAMESPACE, Resource, effective_namespace};
 use crate::resource_set::ResourceSet;
@@ -29,7 +28,7 @@ pub(crate) fn update(
     config: &TransformerConfig,
     schema: &Schema,
 ) -> Result<(), TransformError> {
-    let edits = Search::new(resources.as_slice(), schema).run(&config.name_references)?;
+    let edits = Search::new(resources.as_slice(), schema).run(config)?;
     for edit in edits {
         edit.apply(resources);
     }
@@ -92,11 +91,11 @@ struct Referrer<'a> {
     first_edit: usize,
 }
 
-/// One kind of reference: the path of a field, and the type that it refers to.
+/// One kind of reference: a field of the referrer and the type that it refers to.
 #[derive(Clone, Copy)]
 struct Rule<'a> {
     target: &'a Gvk,
-    path: &'a str,
+    spec: &'a PathSpec,
 }
 
 impl<'a> Search<'a> {
@@ -112,16 +111,17 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn run(mut self, references: &'a NameReferences) -> Result<Vec<Edit>, TransformError> {
-        let resources = self.resources;
-        for (index, resource) in resources.iter().enumerate() {
-            let trees = references.referrers().trees(resource.original_kind());
-            let specs = |tree: &PathTree| tree.for_version(resource.api_version());
-            if trees.iter().all(|tree| specs(tree) == 0) {
-                continue;
+    fn run(mut self, config: &'a TransformerConfig) -> Result<Vec<Edit>, TransformError> {
+        let mut rules_by_type: HashMap<(&str, &str), Vec<Rule<'a>>> = HashMap::new();
+        for (index, resource) in self.resources.iter().enumerate() {
+            let (api_version, kind) = (resource.api_version(), resource.original_kind());
+            let rules = rules_by_type
+                .entry((api_version, kind))
+                .or_insert_with(|| rules_of(&config.name_references, api_version, kind));
+            if !rules.is_empty() {
+                let referrer = self.referrer(index, resource)?;
+                rules.iter().try_for_each(|rule| self.visit(&referrer, *rule))?;
             }
-            let referrer = self.referrer(index, resource)?;
-            trees.iter().try_for_each(|tree| self.visit(&referrer, references, tree, specs(tree)))?;
         }
         Ok(self.edits)
     }
@@ -138,28 +138,18 @@ impl<'a> Search<'a> {
         })
     }
 
-    fn visit(
-        &mut self,
-        referrer: &Referrer<'a>,
-        references: &'a NameReferences,
-        tree: &'a PathTree,
-        specs: Specs,
-    ) -> Result<(), TransformError> {
+    fn visit(&mut self, referrer: &Referrer<'a>, rule: Rule<'a>) -> Result<(), TransformError> {
+        let doc = referrer.resource.doc();
         let mut found = std::mem::take(&mut self.found);
-        found.clear();
-        let searched = found.add(referrer.resource.doc(), tree, specs);
-        let searched =
-            searched.map_err(|(spec, source)| field_error(referrer.resource, tree.spec(spec).path.as_str(), source));
+        let error = |source| field_error(referrer.resource, rule.spec.path.as_str(), source);
+        let searched = found.find(doc, &rule.spec.path).map_err(error);
         let done = searched.and_then(|()| {
-            let list = |null: &NodeId| Edit { of: referrer.index, node: *null, change: Change::List };
-            self.edits.extend(found.null_lists.iter().map(list));
-            // What one target makes of a field, the next ones see.
-            found.sort();
-            found.fields.iter().try_for_each(|(spec, field)| {
-                let spec = tree.spec(*spec);
-                let rule = Rule { target: references.target(spec), path: spec.path.as_str() };
-                self.visit_field(referrer, rule, *field)
-            })
+            self.edits.extend(found.null_lists.iter().map(|null| Edit {
+                of: referrer.index,
+                node: *null,
+                change: Change::List,
+            }));
+            found.fields.iter().try_for_each(|field| self.visit_field(referrer, rule, *field))
         });
         self.found = found;
         done
@@ -170,7 +160,7 @@ impl<'a> Search<'a> {
         if doc.is_sequence(field) {
             return doc.items(field).try_for_each(|item| match doc.kind(item) {
                 Kind::Sequence => require_kind(doc, item, Kind::Scalar)
-                    .map_err(|source| field_error(referrer.resource, rule.path, source)),
+                    .map_err(|source| field_error(referrer.resource, rule.spec.path.as_str(), source)),
                 _ => self.visit_field(referrer, rule, item),
             });
         }
@@ -199,7 +189,7 @@ impl<'a> Search<'a> {
         let Some(name_field) = doc.get(map, "name") else {
             return Err(TransformError::NoName {
                 resource: Box::new(referrer.resource.id()),
-                path: rule.path.to_owned(),
+                path: rule.spec.path.as_str().to_owned(),
             });
         };
         let namespace_field = doc.get(map, "namespace");
@@ -273,7 +263,7 @@ impl<'a> Search<'a> {
             }
             Some(_) => Err(TransformError::AmbiguousReference {
                 referrer: Box::new(referrer.resource.id()),
-                path: rule.path.to_owned(),
+                path: rule.spec.path.as_str().to_owned(),
                 name: name.to_owned(),
                 candidates: candidates.iter().map(|index| resources[*index].id()).collect(),
             }),
@@ -286,7 +276,7 @@ impl<'a> Search<'a> {
     fn is_candidate(&self, referrer: &Referrer<'a>, rule: Rule<'a>, index: usize) -> bool {
         let resource = &self.resources[index];
         has_had_type(resource, [&rule.target.group, &rule.target.version, &rule.target.kind])
-            && (!rule.path.ends_with("roleRef/name")
+            && (!rule.spec.path.as_str().ends_with("roleRef/name")
                 || role_type(referrer.resource).is_none_or(|(group, kind)| has_had_type(resource, [group, "", kind])))
             && self.is_in_reach(referrer, resource)
     }
@@ -347,16 +337,11 @@ impl<'a> Search<'a> {
 
 impl<'a> PreviousNames<'a> {
     fn new(resources: &'a [Resource]) -> Self {
-        let mut names = Self { first: HashMap::with_capacity(resources.len()), entries: Vec::new() };
+        let mut names = Self { first: HashMap::new(), entries: Vec::new() };
         // Backwards, so that the resources of a name come in order.
         for (index, resource) in resources.iter().enumerate().rev() {
-            let mut last = None;
             for previous in &resource.history.previous {
-                // Steps that leave the name as it is share its text.
-                if last.is_none_or(|last| !Arc::ptr_eq(last, &previous.name)) {
-                    names.add(&previous.name, index as u32);
-                }
-                last = Some(&previous.name);
+                names.add(&previous.name, index as u32);
             }
         }
         names
@@ -410,6 +395,15 @@ fn add_namespace(doc: &mut Document, map: NodeId, namespace: &str) {
     push_entry(doc, map, "namespace", value);
 }
 
+/// The rules for resources that were of this type, in kustomize's order.
+fn rules_of<'a>(references: &'a [NameReference], api_version: &str, kind: &str) -> Vec<Rule<'a>> {
+    let rules = references.iter().flat_map(|reference| {
+        let specs = reference.referrers.matching(api_version, kind);
+        specs.map(|spec| Rule { target: &reference.target, spec })
+    });
+    rules.collect()
+}
+
 /// The namespaces that a RoleBinding's service accounts are in.
 fn account_namespaces(resource: &Resource) -> Result<Vec<&str>, TransformError> {
     let mut namespaces = Vec::new();
@@ -432,11 +426,10 @@ fn account_namespaces(resource: &Resource) -> Result<Vec<&str>, TransformError> 
 
 /// Whether the resource was, under any of its former ids, of this type. Empty parts match everything.
 fn has_had_type(resource: &Resource, [group, version, kind]: [&str; 3]) -> bool {
-    let had_kind = kind.is_empty() || resource.history.previous.iter().any(|previous| *previous.kind == *kind);
-    had_kind && {
-        let now = resource.group_version();
-        (group.is_empty() || now.0 == group) && (version.is_empty() || now.1 == version)
-    }
+    let now = resource.group_version();
+    (group.is_empty() || now.0 == group)
+        && (version.is_empty() || now.1 == version)
+        && (kind.is_empty() || resource.history.previous.iter().any(|previous| *previous.kind == *kind))
 }
 
 /// Group and kind of the role that a binding names; `None` if it lacks either.

@@ -1,4 +1,3 @@
-mod base;
 mod edit;
 mod error;
 mod flow;

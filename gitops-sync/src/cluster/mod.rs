@@ -17,8 +17,7 @@ pub use error::{ClusterError, Conflict};
 
 use self::discovery::Kinds;
 use self::limit::Limiter;
-pub use self::request::Propagation;
-pub(crate) use self::request::{ApplyMode, Deleted};
+pub(crate) use self::request::{ApplyMode, Deleted, Propagation};
 use crate::id::{GroupKind, ResourceId};
 use crate::live::Mirror;
 use crate::plan::Verdicts;

@@ -56,17 +56,12 @@ pub(crate) struct ApplyMode<'a> {
     pub(crate) dry_run: bool,
 }
 
-/// What happens to the dependents of what is deleted: the pods of a
-/// Deployment, for instance.
+/// What happens to the dependents of what is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Propagation {
-    /// They are deleted afterwards, by the garbage collector.
+pub(crate) enum Propagation {
     #[default]
     Background,
-    /// They are deleted first.
     Foreground,
-    /// They stay.
     Orphan,
 }
 

@@ -344,12 +344,25 @@ fn patch_json(
     resources.edit(at, schema, |resource| {
         let id = resource.id();
         let failed = |error| PatchError::Json { patch: source.clone(), resource: Box::new(id), source: error };
+        add_annotations(resource);
         patch.apply(resource.doc_mut()).map_err(failed)?;
         // Kustomize writes the annotations anew, which makes strings of them.
         let texts = string_map(resource.doc(), metadata_field(resource, "annotations"));
         set_metadata_map(resource, "annotations", &texts);
         Ok(())
     })
+}
+
+/// Kustomize keeps what we know of earlier ids in annotations. The operations
+/// of a patch find them, so they can add to annotations that no manifest has.
+fn add_annotations(resource: &mut Resource) {
+    let Some(metadata) = resource.metadata() else { return };
+    let has_annotations = metadata_field(resource, "annotations").is_some_and(|map| resource.doc().is_mapping(map));
+    if !has_annotations && !resource.history.previous.is_empty() {
+        let doc = resource.doc_mut();
+        let annotations = doc.new_mapping();
+        doc.set(metadata, "annotations", annotations);
+    }
 }
 
 fn store_previous_id(resource: &mut Resource, schema: &Schema) {

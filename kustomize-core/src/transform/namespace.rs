@@ -1,12 +1,11 @@
 //! `namespace` and the `NamespaceTransformer`.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, LazyLock};
 
-use super::field_spec::{Field, FieldError, Make, find_or_make, push_entry, require_kind, set_scalar};
-use super::{TransformError, failed_at, field_error};
-use crate::config::{FieldSpecs, PathTree, Specs, bits};
+use super::field_spec::{FieldError, Make, find_or_make, push_entry, require_kind, set_scalar};
+use super::{TransformError, at, field_error};
+use crate::config::{FieldSpecs, PathSpec};
 use crate::kustomization::FieldSpec;
 use crate::resource::{Resource, effective_namespace};
 use crate::resource_set::ResourceSet;
@@ -45,8 +44,8 @@ impl SubjectsMode {
     }
 }
 
-static METADATA_NAMESPACE: LazyLock<FieldSpecs> = LazyLock::new(|| {
-    FieldSpecs::new(vec![FieldSpec { path: "metadata/namespace".into(), create: true, ..FieldSpec::default() }])
+static METADATA_NAMESPACE: LazyLock<PathSpec> = LazyLock::new(|| {
+    PathSpec::new(&FieldSpec { path: "metadata/namespace".into(), create: true, ..FieldSpec::default() })
 });
 
 impl NamespaceTransformer {
@@ -60,48 +59,42 @@ impl NamespaceTransformer {
             return Ok(());
         }
         let mut fields = Vec::new();
-        let mut scopes = Vec::with_capacity(resources.len());
         for resource in resources.iter_mut() {
-            let (group, version) = resource.group_version();
-            let cluster_scoped = schema.is_cluster_scoped(group, version, resource.kind());
-            scopes.push(cluster_scoped);
             // Helm is told the namespace when it renders.
             if !resource.history.helm_generated && !resource.doc().is_empty(resource.doc().root()) {
-                self.move_one(resource, cluster_scoped, &mut fields)?;
+                self.move_one(resource, schema, &mut fields)?;
             }
         }
-        self.check_ids(resources, &scopes)
+        self.check_ids(resources, schema)
     }
 
     fn move_one(
         &self,
         resource: &mut Resource,
-        cluster_scoped: bool,
-        fields: &mut Vec<Field>,
+        schema: &Schema,
+        fields: &mut Vec<NodeId>,
     ) -> Result<(), TransformError> {
+        let (group, version) = resource.group_version();
+        let cluster_scoped = schema.is_cluster_scoped(group, version, resource.kind());
         resource.store_previous_id(cluster_scoped);
         if !cluster_scoped {
-            for tree in METADATA_NAMESPACE.trees("") {
-                self.set_field(resource, tree, 1, Tag::Implicit, fields)?;
-            }
+            self.set_field(resource, &METADATA_NAMESPACE, Tag::Implicit, fields)?;
         }
         let role_binding = matches!(resource.kind(), "RoleBinding" | "ClusterRoleBinding");
         if role_binding {
             self.move_subjects(resource)?;
         }
-        for tree in self.specs.trees(resource.kind()) {
-            for bit in bits(tree.for_version(resource.api_version())) {
-                let spec = tree.spec(bit);
-                let applies = match spec.path.as_str() {
-                    "metadata/namespace" => false,
-                    // Not the name of a Namespace that is none of the core group.
-                    "metadata/name" => resource.api_version() == "v1",
-                    "subjects/namespace" => !role_binding || spec.kind.is_empty(),
-                    _ => true,
-                };
-                if applies {
-                    self.set_field(resource, tree, bit, Tag::Str, fields)?;
-                }
+        let api_version = resource.api_version().to_owned();
+        for spec in self.specs.matching(&api_version, resource.kind()) {
+            let applies = match spec.path.as_str() {
+                "metadata/namespace" => false,
+                // Not the name of a Namespace that is none of the core group.
+                "metadata/name" => api_version == "v1",
+                "subjects/namespace" => !role_binding || spec.kind.is_empty(),
+                _ => true,
+            };
+            if applies {
+                self.set_field(resource, spec, Tag::Str, fields)?;
             }
         }
         Ok(())
@@ -110,17 +103,14 @@ impl NamespaceTransformer {
     fn set_field(
         &self,
         resource: &mut Resource,
-        tree: &PathTree,
-        spec: Specs,
+        spec: &PathSpec,
         tag: Tag,
-        fields: &mut Vec<Field>,
+        fields: &mut Vec<NodeId>,
     ) -> Result<(), TransformError> {
         let doc = resource.doc_mut();
-        let turned = tree.making(spec) != 0;
-        let done = find_or_make(doc, tree, spec, Make::Scalar(tag), fields).and_then(|()| {
-            fields.iter().try_for_each(|(_, field)| self.set(doc, *field, turned).map_err(|error| (spec, error)))
-        });
-        done.map_err(|failed| failed_at(resource, tree, failed))
+        let done = find_or_make(doc, spec, Make::Scalar(tag), fields)
+            .and_then(|()| fields.iter().try_for_each(|field| self.set(doc, *field, spec.create)));
+        done.map_err(|error| at(resource, &spec.path)(error))
     }
 
     /// With `turned`, a null counts as the text it is written with, because the
@@ -173,24 +163,16 @@ impl NamespaceTransformer {
     }
 
     /// Kustomize compares after each resource; at the end there are the same conflicts.
-    fn check_ids(&self, resources: &ResourceSet, scopes: &[bool]) -> Result<(), TransformError> {
-        let id = |index: usize| {
-            let resource = &resources.as_slice()[index];
-            let namespace = effective_namespace(resource.namespace(), scopes[index]);
-            (resource.name(), namespace, resource.kind(), resource.api_version())
-        };
-        let hasher = RandomState::new();
-        let mut hashes: Vec<(u64, usize)> =
-            (0..resources.len()).map(|index| (hasher.hash_one(id(index)), index)).collect();
-        hashes.sort_unstable();
-        let alike = hashes.chunk_by(|a, b| a.0 == b.0).filter(|alike| alike.len() > 1);
-        let second = alike.filter_map(|alike| {
-            let mut seen = HashSet::new();
-            alike.iter().map(|hash| hash.1).find(|index| !seen.insert(id(*index)))
-        });
-        if let Some(index) = second.min() {
-            let (namespace, id) = (self.namespace.clone(), Box::new(resources.as_slice()[index].id()));
-            return Err(TransformError::NamespaceConflict { namespace, id });
+    fn check_ids(&self, resources: &ResourceSet, schema: &Schema) -> Result<(), TransformError> {
+        let mut ids = HashSet::with_capacity(resources.len());
+        for resource in resources {
+            let (group, version) = resource.group_version();
+            let cluster_scoped = schema.is_cluster_scoped(group, version, resource.kind());
+            let namespace = effective_namespace(resource.namespace(), cluster_scoped);
+            if !ids.insert((group, version, resource.kind(), resource.name(), namespace)) {
+                let (namespace, id) = (self.namespace.clone(), Box::new(resource.id()));
+                return Err(TransformError::NamespaceConflict { namespace, id });
+            }
         }
         Ok(())
     }

@@ -1,8 +1,0 @@
-//! The engine on the embedded API server.
-
-mod apply;
-mod hooks;
-mod owners;
-mod plans;
-mod prune;
-mod world;
