@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kustomize_core::{
-    BuildError, BuildOptions, Directory, Gvk, Helm, LoadRestriction, Reorder, Resource, ResourceSet, Schema,
-    SystemPrograms,
+    BuildError, BuildOptions, Directory, Gvk, LoadRestriction, Reorder, Resource, ResourceSet, Schema,
 };
 
 use crate::args::{self, Args, Flag, switch, value};
 use crate::edit::Result;
+use crate::programs;
 use crate::remote::Fetcher;
 
 const USAGE: &str = "\
@@ -100,18 +100,13 @@ fn options(args: &Args) -> std::result::Result<BuildOptions, String> {
     if args.is_on("enable-managedby-label") || by_environment {
         options = options.managed_by_label();
     }
-    if args.is_on("enable-helm") || args.is_on("enable-alpha-plugins") {
-        options = options.helm(helm(args));
+    if let Some(helm) = programs::helm(args) {
+        options = options.helm(helm);
+    }
+    if let Some(plugins) = programs::plugins(args) {
+        options = options.plugins(plugins);
     }
     Ok(options.remote(Arc::new(Fetcher::new())))
-}
-
-fn helm(args: &Args) -> Helm {
-    let helm = Helm::new(Arc::new(SystemPrograms))
-        .command(args.get("helm-command").unwrap_or("helm"))
-        .api_versions(args.all("helm-api-versions").map(str::to_owned).collect())
-        .kube_version(args.text("helm-kube-version"));
-    if args.is_on("helm-debug") { helm.debug() } else { helm }
 }
 
 fn load_restriction(value: &str) -> std::result::Result<LoadRestriction, String> {

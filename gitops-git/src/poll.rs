@@ -59,9 +59,16 @@ impl Remote {
     /// When the server cannot be reached, refuses, or is too slow. A repository
     /// without refs is not an error.
     pub fn list_refs(&self, filter: &RefFilter) -> Result<RefSnapshot, PollError> {
-        let listed = Session::start(self).and_then(|session| list(&session, filter));
-        let refs = listed.map_err(|source| PollError::Remote { url: self.url.clone(), source })?;
+        self.try_list(filter).map_err(|source| self.poll_error(source))
+    }
+
+    pub(crate) fn try_list(&self, filter: &RefFilter) -> Result<RefSnapshot, RemoteError> {
+        let refs = list(&Session::start(self)?, filter)?;
         Ok(RefSnapshot::new(refs.into_iter().filter(|r| filter.matches(&r.name)).collect()))
+    }
+
+    pub(crate) fn poll_error(&self, source: RemoteError) -> PollError {
+        PollError::Remote { url: self.url.clone(), source }
     }
 
     /// Finds the commit that `revision` means at this moment, with one request.
@@ -96,7 +103,7 @@ fn list_http(session: &Arc<Session>, filter: &RefFilter) -> Result<Vec<RemoteRef
     if speaks_v2.load(Ordering::Relaxed) {
         match ask_http(session, filter) {
             // The server was replaced, or a redirect has to be followed again.
-            Err(RemoteError::Protocol { .. } | RemoteError::Redirect { .. }) => {
+            Err(RemoteError::Protocol { .. } | RemoteError::Redirect { .. } | RemoteError::Status { .. }) => {
                 speaks_v2.store(false, Ordering::Relaxed);
             }
             result => return result,

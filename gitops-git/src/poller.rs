@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use crate::poll::PollError;
 use crate::refs::{RefFilter, RefSnapshot};
 use crate::remote::Remote;
+use crate::remote_error::RemoteError;
 
 /// Polls one repository for many users, without asking its server too often.
 ///
@@ -71,7 +72,7 @@ impl Poller {
                 return Ok(Arc::clone(refs));
             }
         }
-        let result = self.remote.list_refs(&self.filter);
+        let result = self.remote.try_list(&self.filter);
         self.remember(&mut state, result)
     }
 
@@ -93,7 +94,7 @@ impl Poller {
     fn remember(
         &self,
         state: &mut State,
-        result: Result<RefSnapshot, PollError>,
+        result: Result<RefSnapshot, RemoteError>,
     ) -> Result<Arc<RefSnapshot>, Arc<PollError>> {
         match result {
             Ok(refs) => {
@@ -106,11 +107,10 @@ impl Poller {
                 *state = State { refs: Some(Arc::clone(&refs)), next, failures: 0, error: None };
                 Ok(refs)
             }
-            Err(error) => {
-                let PollError::Remote { source, .. } = &error else { unreachable!("listing refs resolves nothing") };
+            Err(source) => {
                 let pause = back_off(self.interval, state.failures);
                 let pause = pause.max(source.retry_after().unwrap_or_default());
-                let error = Arc::new(error);
+                let error = Arc::new(self.remote.poll_error(source));
                 state.failures = state.failures.saturating_add(1);
                 state.next = Instant::now() + pause;
                 state.error = Some(Arc::clone(&error));
@@ -132,23 +132,17 @@ fn back_off(interval: Duration, failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::remote_error::RemoteError;
 
     fn poller() -> Poller {
         let remote = Remote::new("https://h.example/r".parse().unwrap());
         Poller::new(remote, RefFilter::all(), Duration::from_secs(60))
     }
 
-    fn failure(poller: &Poller, retry_after: Option<Duration>) -> Result<RefSnapshot, PollError> {
-        let source = RemoteError::Throttled { status: 429, retry_after };
-        Err(PollError::Remote { url: poller.remote.url().clone(), source })
-    }
-
     #[test]
     fn the_server_is_left_alone_for_as_long_as_it_asks() {
         let poller = poller();
         let wanted = Duration::from_secs(3600);
-        let failed = failure(&poller, Some(wanted));
+        let failed = Err(RemoteError::Throttled { status: 429, retry_after: Some(wanted) });
         let result = poller.remember(&mut poller.state.lock().unwrap(), failed);
         assert!(result.is_err());
         assert!(poller.next_in() > Duration::from_secs(3590));

@@ -121,7 +121,7 @@ pub(crate) async fn resolve(
             continue;
         };
         if let Err(problem) = place(&mut manifest, kind, options) {
-            problems.push(problem);
+            problems.push(*problem);
             continue;
         }
         manifest.strip_server_fields();
@@ -240,13 +240,13 @@ fn unknown(manifest: Manifest, found: Option<&Found>) -> Problem {
 
 /// As Argo CD does: cluster-scoped resources lose their namespace, others
 /// get the default if they have none.
-fn place(manifest: &mut Manifest, kind: &ResourceType, options: &SyncOptions) -> Result<(), Problem> {
+fn place(manifest: &mut Manifest, kind: &ResourceType, options: &SyncOptions) -> Result<(), Box<Problem>> {
     if !kind.namespaced {
         manifest.set_namespace(None);
     } else if manifest.id().namespace.is_none() {
         let Some(namespace) = options.namespace.as_deref() else {
             let origin = manifest.origin().map(str::to_owned);
-            return Err(Problem::NoNamespace { id: manifest.id().clone(), origin });
+            return Err(Box::new(Problem::NoNamespace { id: manifest.id().clone(), origin }));
         };
         manifest.set_namespace(Some(namespace));
     }

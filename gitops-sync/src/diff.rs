@@ -38,7 +38,7 @@ fn compare(
 ) {
     match (live, merged) {
         (None, None) => {}
-        (Some(a), Some(b)) if !set.is_leaf() && !(a.is_null() || b.is_null()) => {
+        (Some(a), Some(b)) if !(set.is_leaf() || a.is_null() || b.is_null()) => {
             for (element, below) in &set.children {
                 let length = path.len();
                 // Writing to a string cannot fail.

@@ -237,7 +237,7 @@ fn item_matches(token: &str, place: usize, item: &Value) -> bool {
     };
     match item.get(key) {
         Some(Value::String(found)) => found == wanted,
-        Some(found) => found.to_string() == wanted,
+        Some(found) => wanted.parse().is_ok_and(|wanted: Value| wanted == *found),
         None => false,
     }
 }

@@ -51,10 +51,6 @@ impl Inventory {
         self.entries.len()
     }
 
-    pub(crate) fn contains(&self, id: &ResourceId) -> bool {
-        self.entries.contains_key(id)
-    }
-
     /// Adds a resource, or its UID now that it is known.
     pub(crate) fn insert(&mut self, id: ResourceId, uid: Option<String>) {
         let known = self.entries.entry(id).or_default();

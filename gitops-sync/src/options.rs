@@ -4,6 +4,7 @@ use std::time::Duration;
 use futures::channel::mpsc::UnboundedSender;
 
 use crate::application::Application;
+use crate::cluster::Propagation;
 use crate::event::Event;
 use crate::health::HealthRules;
 use crate::id::GroupKind;
@@ -41,8 +42,8 @@ pub struct PrunePolicy {
     pub protected: Vec<GroupKind>,
     /// Somebody has confirmed that protected kinds may go.
     pub confirmed: bool,
-    /// Wait with every deletion until its dependents are gone.
-    pub foreground: bool,
+    /// What happens to the dependents of what is pruned.
+    pub propagation: Propagation,
 }
 
 impl Default for PrunePolicy {
@@ -59,7 +60,7 @@ impl Default for PrunePolicy {
                 GroupKind::new("apiextensions.k8s.io", "CustomResourceDefinition"),
             ],
             confirmed: false,
-            foreground: false,
+            propagation: Propagation::default(),
         }
     }
 }
@@ -98,10 +99,10 @@ impl PrunePolicy {
         self
     }
 
-    /// Waits with every deletion until its dependents are gone.
+    /// Says what happens to the dependents of what is pruned.
     #[must_use]
-    pub fn foreground(mut self) -> Self {
-        self.foreground = true;
+    pub fn propagation(mut self, propagation: Propagation) -> Self {
+        self.propagation = propagation;
         self
     }
 }

@@ -51,6 +51,11 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
+    /// It was done, but does not lead to health, or not in time.
+    Unhealthy {
+        /// What is wrong.
+        message: String,
+    },
     /// It was tried, and failed.
     Failed {
         /// What went wrong, with all its causes.
@@ -132,14 +137,15 @@ impl Report {
         Self::new(plan, revision, resources.collect())
     }
 
-    /// Whether nothing has failed, and nothing was left out that should not be.
+    /// Whether everything was done that was to be done, and is healthy.
     pub fn succeeded(&self) -> bool {
-        !self.resources.iter().any(|resource| matches!(resource.outcome, Outcome::Failed { .. }))
+        self.failed().next().is_none()
     }
 
     /// The resources with which something went wrong.
     pub fn failed(&self) -> impl Iterator<Item = &ResourceReport> {
-        self.resources.iter().filter(|resource| matches!(resource.outcome, Outcome::Failed { .. }))
+        let is_wrong = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. } | Outcome::Unhealthy { .. });
+        self.resources.iter().filter(move |resource| is_wrong(&resource.outcome))
     }
 
     /// The report as the status of an Argo CD `Application`.
@@ -225,6 +231,7 @@ impl ResourceReport {
             Outcome::Done => ("Synced", format!("{} done", self.action)),
             Outcome::Skipped { reason } if self.is_former => ("PruneSkipped", reason.clone()),
             Outcome::Skipped { reason } => ("SyncFailed", reason.clone()),
+            Outcome::Unhealthy { message } => ("Synced", message.clone()),
             Outcome::Failed { message } => ("SyncFailed", message.clone()),
         };
         let (_, version) = crate::id::split_api_version(&self.api_version);
@@ -247,7 +254,8 @@ fn sync_code(step: &Step, outcome: &Outcome) -> Option<SyncCode> {
     use crate::plan::Block;
     match (step.action, outcome) {
         (Action::Run, _) => None,
-        (Action::Keep, _) | (_, Outcome::Done | Outcome::Kept) => Some(SyncCode::Synced),
+        (Action::Prune, Outcome::Unhealthy { .. }) => Some(SyncCode::OutOfSync),
+        (Action::Keep, _) | (_, Outcome::Done | Outcome::Kept | Outcome::Unhealthy { .. }) => Some(SyncCode::Synced),
         // What is kept on purpose is no difference.
         (Action::Blocked, _) if step.block == Some(Block::Kept) => Some(SyncCode::Synced),
         _ => Some(SyncCode::OutOfSync),

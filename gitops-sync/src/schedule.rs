@@ -307,11 +307,13 @@ mod tests {
         prop_oneof![Just(Gate::Attempted), Just(Gate::Done), Just(Gate::Ready)]
     }
 
+    type Raw = (Vec<(prop::sample::Index, Gate)>, bool, u8);
+
     /// Nodes that come only after earlier ones, so that there is no circle.
     fn nodes() -> impl Strategy<Value = Vec<Node>> {
         let one = (proptest::collection::vec((any::<prop::sample::Index>(), gate()), 0..4), any::<bool>(), 0..5u8);
         proptest::collection::vec(one, 1..12).prop_map(|raw| {
-            let build = |(position, (after, settles, kind)): (usize, (Vec<(prop::sample::Index, Gate)>, bool, u8))| {
+            let build = |(position, (after, settles, kind)): (usize, Raw)| {
                 let is_on_failure = kind == 0;
                 let mut after: Vec<(usize, Gate)> = match position {
                     0 => Vec::new(),

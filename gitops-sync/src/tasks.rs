@@ -225,10 +225,10 @@ impl Build<'_> {
                 needed[*before] |= *gate == Gate::Ready;
             }
         }
-        for node in 0..self.nodes.len() {
+        for (node, needed) in needed.into_iter().enumerate() {
             let is_hook = self.step(node).is_some_and(|step| step.action == Action::Run);
             let is_step = matches!(self.tasks[node], Task::Step(_));
-            self.nodes[node].settles |= is_step && (is_hook || needed[node]);
+            self.nodes[node].settles |= is_step && (is_hook || needed);
         }
     }
 }

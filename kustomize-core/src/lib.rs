@@ -50,7 +50,7 @@ pub use options::{BuildLimits, BuildOptions, LoadRestriction, ReadFile, Reorder,
 pub use order::OrderError;
 pub use overrides::Overrides;
 pub use patch::{JsonPatchError, MergeError, PatchError, PatchSource};
-pub use plugin::PluginError;
+pub use plugin::{PluginError, Plugins};
 pub use program::{ProgramCall, ProgramError, ProgramOutput, Programs, SystemPrograms};
 pub use remote::{NotARemoteBase, Remote, RemoteBase, RemoteError, RemoteLimits};
 pub use replacement::{PartError, PathError, ReplacementError};

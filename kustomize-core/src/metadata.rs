@@ -1,5 +1,6 @@
 //! What a build writes into annotations and labels, and takes out again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::merge_metadata::{ORIGIN, metadata_field, set_metadata_map, string_map};
@@ -46,6 +47,28 @@ pub(crate) fn adopt_build_annotations(resource: &mut Resource) {
     if doc.entries(annotations).any(|(key, _)| doc.text(key).starts_with(INTERNAL)) {
         resource.history = history(doc, annotations);
     }
+}
+
+/// What programs that a build runs see of its notes: kustomize's own annotations.
+pub(crate) fn write_build_annotations(history: &History, annotations: &mut BTreeMap<String, String>) {
+    annotations.retain(|key, _| !BUILD_ANNOTATIONS.contains(&key.as_str()));
+    let mut write = |name: &str, text: String| {
+        if !text.is_empty() {
+            annotations.insert(format!("{INTERNAL}{name}"), text);
+        }
+    };
+    let list = |texts: &mut dyn Iterator<Item = &Arc<str>>| texts.map(|text| &**text).collect::<Vec<_>>().join(",");
+    write("prefixes", list(&mut history.prefixes.iter()));
+    write("suffixes", list(&mut history.suffixes.iter()));
+    write("previousNames", list(&mut history.previous.iter().map(|id| &id.name)));
+    write("previousNamespaces", list(&mut history.previous.iter().map(|id| &id.namespace)));
+    write("previousKinds", list(&mut history.previous.iter().map(|id| &id.kind)));
+    let flag = |is_set: bool, text: &str| if is_set { text.to_owned() } else { String::new() };
+    write("needsHashSuffix", flag(history.needs_hash, "enabled"));
+    write("allowNameChange", flag(history.allow_name_change, "enabled"));
+    write("allowKindChange", flag(history.allow_kind_change, "enabled"));
+    write("helm-generated", flag(history.helm_generated, "true"));
+    write("generatorBehavior", history.behavior.name().to_owned());
 }
 
 fn history(doc: &Document, annotations: NodeId) -> History {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::helm::Helm;
 use crate::overrides::Overrides;
+use crate::plugin::Plugins;
 use crate::remote::Remote;
 use crate::source::ContentId;
 use crate::yaml::Limits;
@@ -30,6 +31,8 @@ pub struct BuildOptions {
     pub helm: Option<Helm>,
     /// Fetches what kustomizations refer to by URL. Default: nothing does, so that is an error.
     pub remote: Option<Arc<dyn Remote>>,
+    /// Runs functions and plugins. Default: nothing does, so that they are an error.
+    pub plugins: Option<Plugins>,
     /// What the build may ask of memory and time.
     pub limits: BuildLimits,
 }
@@ -43,6 +46,7 @@ impl Default for BuildOptions {
             version: "(devel)".to_owned(),
             overrides: Overrides::default(),
             helm: None,
+            plugins: None,
             remote: None,
             limits: BuildLimits::default(),
         }
@@ -89,6 +93,12 @@ impl BuildOptions {
     #[must_use]
     pub fn remote(self, remote: Arc<dyn Remote>) -> Self {
         Self { remote: Some(remote), ..self }
+    }
+
+    /// Runs functions and plugins.
+    #[must_use]
+    pub fn plugins(self, plugins: Plugins) -> Self {
+        Self { plugins: Some(plugins), ..self }
     }
 
     /// Sets what the build may ask of memory and time.

@@ -7,8 +7,9 @@
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use crate::config::{NameReference, PathSpec, TransformerConfig};
+use crate::config::{NameReferences, PathTree, Specs, TransformerConfig};
 use crate::id::Gvk;
 use crate::resource::{DEFAULT_NAMESPACE, NO_NAMESPACE, Resource, effective_namespace};
 use crate::resource_set::ResourceSet;
@@ -28,7 +29,7 @@ pub(crate) fn update(
     config: &TransformerConfig,
     schema: &Schema,
 ) -> Result<(), TransformError> {
-    let edits = Search::new(resources.as_slice(), schema).run(config)?;
+    let edits = Search::new(resources.as_slice(), schema).run(&config.name_references)?;
     for edit in edits {
         edit.apply(resources);
     }
@@ -91,11 +92,11 @@ struct Referrer<'a> {
     first_edit: usize,
 }
 
-/// One kind of reference: a field of the referrer and the type that it refers to.
+/// One kind of reference: the path of a field, and the type that it refers to.
 #[derive(Clone, Copy)]
 struct Rule<'a> {
     target: &'a Gvk,
-    spec: &'a PathSpec,
+    path: &'a str,
 }
 
 impl<'a> Search<'a> {
@@ -111,17 +112,16 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn run(mut self, config: &'a TransformerConfig) -> Result<Vec<Edit>, TransformError> {
-        let mut rules_by_type: HashMap<(&str, &str), Vec<Rule<'a>>> = HashMap::new();
-        for (index, resource) in self.resources.iter().enumerate() {
-            let (api_version, kind) = (resource.api_version(), resource.original_kind());
-            let rules = rules_by_type
-                .entry((api_version, kind))
-                .or_insert_with(|| rules_of(&config.name_references, api_version, kind));
-            if !rules.is_empty() {
-                let referrer = self.referrer(index, resource)?;
-                rules.iter().try_for_each(|rule| self.visit(&referrer, *rule))?;
+    fn run(mut self, references: &'a NameReferences) -> Result<Vec<Edit>, TransformError> {
+        let resources = self.resources;
+        for (index, resource) in resources.iter().enumerate() {
+            let trees = references.referrers().trees(resource.original_kind());
+            let specs = |tree: &PathTree| tree.for_version(resource.api_version());
+            if trees.iter().all(|tree| specs(tree) == 0) {
+                continue;
             }
+            let referrer = self.referrer(index, resource)?;
+            trees.iter().try_for_each(|tree| self.visit(&referrer, references, tree, specs(tree)))?;
         }
         Ok(self.edits)
     }
@@ -138,18 +138,28 @@ impl<'a> Search<'a> {
         })
     }
 
-    fn visit(&mut self, referrer: &Referrer<'a>, rule: Rule<'a>) -> Result<(), TransformError> {
-        let doc = referrer.resource.doc();
+    fn visit(
+        &mut self,
+        referrer: &Referrer<'a>,
+        references: &'a NameReferences,
+        tree: &'a PathTree,
+        specs: Specs,
+    ) -> Result<(), TransformError> {
         let mut found = std::mem::take(&mut self.found);
-        let error = |source| field_error(referrer.resource, rule.spec.path.as_str(), source);
-        let searched = found.find(doc, &rule.spec.path).map_err(error);
+        found.clear();
+        let searched = found.add(referrer.resource.doc(), tree, specs);
+        let searched =
+            searched.map_err(|(spec, source)| field_error(referrer.resource, tree.spec(spec).path.as_str(), source));
         let done = searched.and_then(|()| {
-            self.edits.extend(found.null_lists.iter().map(|null| Edit {
-                of: referrer.index,
-                node: *null,
-                change: Change::List,
-            }));
-            found.fields.iter().try_for_each(|field| self.visit_field(referrer, rule, *field))
+            let list = |null: &NodeId| Edit { of: referrer.index, node: *null, change: Change::List };
+            self.edits.extend(found.null_lists.iter().map(list));
+            // What one target makes of a field, the next ones see.
+            found.sort();
+            found.fields.iter().try_for_each(|(spec, field)| {
+                let spec = tree.spec(*spec);
+                let rule = Rule { target: references.target(spec), path: spec.path.as_str() };
+                self.visit_field(referrer, rule, *field)
+            })
         });
         self.found = found;
         done
@@ -160,7 +170,7 @@ impl<'a> Search<'a> {
         if doc.is_sequence(field) {
             return doc.items(field).try_for_each(|item| match doc.kind(item) {
                 Kind::Sequence => require_kind(doc, item, Kind::Scalar)
-                    .map_err(|source| field_error(referrer.resource, rule.spec.path.as_str(), source)),
+                    .map_err(|source| field_error(referrer.resource, rule.path, source)),
                 _ => self.visit_field(referrer, rule, item),
             });
         }
@@ -189,7 +199,7 @@ impl<'a> Search<'a> {
         let Some(name_field) = doc.get(map, "name") else {
             return Err(TransformError::NoName {
                 resource: Box::new(referrer.resource.id()),
-                path: rule.spec.path.as_str().to_owned(),
+                path: rule.path.to_owned(),
             });
         };
         let namespace_field = doc.get(map, "namespace");
@@ -263,7 +273,7 @@ impl<'a> Search<'a> {
             }
             Some(_) => Err(TransformError::AmbiguousReference {
                 referrer: Box::new(referrer.resource.id()),
-                path: rule.spec.path.as_str().to_owned(),
+                path: rule.path.to_owned(),
                 name: name.to_owned(),
                 candidates: candidates.iter().map(|index| resources[*index].id()).collect(),
             }),
@@ -276,7 +286,7 @@ impl<'a> Search<'a> {
     fn is_candidate(&self, referrer: &Referrer<'a>, rule: Rule<'a>, index: usize) -> bool {
         let resource = &self.resources[index];
         has_had_type(resource, [&rule.target.group, &rule.target.version, &rule.target.kind])
-            && (!rule.spec.path.as_str().ends_with("roleRef/name")
+            && (!rule.path.ends_with("roleRef/name")
                 || role_type(referrer.resource).is_none_or(|(group, kind)| has_had_type(resource, [group, "", kind])))
             && self.is_in_reach(referrer, resource)
     }
@@ -337,11 +347,16 @@ impl<'a> Search<'a> {
 
 impl<'a> PreviousNames<'a> {
     fn new(resources: &'a [Resource]) -> Self {
-        let mut names = Self { first: HashMap::new(), entries: Vec::new() };
+        let mut names = Self { first: HashMap::with_capacity(resources.len()), entries: Vec::new() };
         // Backwards, so that the resources of a name come in order.
         for (index, resource) in resources.iter().enumerate().rev() {
+            let mut last = None;
             for previous in &resource.history.previous {
-                names.add(&previous.name, index as u32);
+                // Steps that leave the name as it is share its text.
+                if last.is_none_or(|last| !Arc::ptr_eq(last, &previous.name)) {
+                    names.add(&previous.name, index as u32);
+                }
+                last = Some(&previous.name);
             }
         }
         names
@@ -395,15 +410,6 @@ fn add_namespace(doc: &mut Document, map: NodeId, namespace: &str) {
     push_entry(doc, map, "namespace", value);
 }
 
-/// The rules for resources that were of this type, in kustomize's order.
-fn rules_of<'a>(references: &'a [NameReference], api_version: &str, kind: &str) -> Vec<Rule<'a>> {
-    let rules = references.iter().flat_map(|reference| {
-        let specs = reference.referrers.matching(api_version, kind);
-        specs.map(|spec| Rule { target: &reference.target, spec })
-    });
-    rules.collect()
-}
-
 /// The namespaces that a RoleBinding's service accounts are in.
 fn account_namespaces(resource: &Resource) -> Result<Vec<&str>, TransformError> {
     let mut namespaces = Vec::new();
@@ -426,10 +432,11 @@ fn account_namespaces(resource: &Resource) -> Result<Vec<&str>, TransformError> 
 
 /// Whether the resource was, under any of its former ids, of this type. Empty parts match everything.
 fn has_had_type(resource: &Resource, [group, version, kind]: [&str; 3]) -> bool {
-    let now = resource.group_version();
-    (group.is_empty() || now.0 == group)
-        && (version.is_empty() || now.1 == version)
-        && (kind.is_empty() || resource.history.previous.iter().any(|previous| *previous.kind == *kind))
+    let had_kind = kind.is_empty() || resource.history.previous.iter().any(|previous| *previous.kind == *kind);
+    had_kind && {
+        let now = resource.group_version();
+        (group.is_empty() || now.0 == group) && (version.is_empty() || now.1 == version)
+    }
 }
 
 /// Group and kind of the role that a binding names; `None` if it lacks either.

@@ -86,6 +86,16 @@ impl Behavior {
             _ => Self::Unspecified,
         }
     }
+
+    /// Its name; none if it is unspecified.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "",
+            Self::Create => "create",
+            Self::Replace => "replace",
+            Self::Merge => "merge",
+        }
+    }
 }
 
 /// Where a resource came from.

@@ -9,7 +9,7 @@ use crate::generate::BoxError;
 use crate::kustomization::Kustomization;
 use crate::metadata::{self, Note};
 use crate::patch::{PatchJson6902Transformer, PatchStrategicMergeTransformer, PatchTransformer};
-use crate::plugin::{self, HashTransformer, ValueAddTransformer};
+use crate::plugin::{self, ExternalPlugin, HashTransformer, ValueAddTransformer};
 use crate::replacement::Replacements;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
@@ -34,6 +34,7 @@ pub(crate) enum Transformer {
     Replacements(Replacements),
     ValueAdd(ValueAddTransformer),
     Hash(HashTransformer),
+    External(ExternalPlugin),
 }
 
 impl Transformer {
@@ -52,6 +53,7 @@ impl Transformer {
             Self::Replacements(transformer) => transformer.apply(resources)?,
             Self::ValueAdd(transformer) => transformer.apply(resources, schema)?,
             Self::Hash(transformer) => transformer.apply(resources, schema)?,
+            Self::External(plugin) => plugin.apply(resources, schema)?,
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::replacement::{FieldPath, PathError};
 use crate::resource::{Resource, effective_namespace};
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
-use crate::transform::{FieldError, Found};
+use crate::transform::{FieldError, Found, WantedNames};
 use crate::yaml::{Document, Kind, NodeId, Scalar, Style, Tag};
 
 /// The variables of a kustomization and its bases.
@@ -184,17 +184,14 @@ impl Vars {
 /// For each variable the resources that have or had the id it refers to.
 fn candidates(vars: &[Var], resources: &ResourceSet, schema: &Schema) -> Vec<Vec<usize>> {
     let mut found = vec![Vec::new(); vars.len()];
-    let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (index, var) in vars.iter().enumerate() {
-        by_name.entry(&var.objref.name).or_default().push(index);
-    }
-    if by_name.is_empty() {
+    if vars.is_empty() {
         return found;
     }
+    let wanted = WantedNames::new(vars.iter().map(|var| var.objref.name.as_str()));
     for (index, resource) in resources.iter().enumerate() {
         let (group, version) = resource.group_version();
         let mut check = |kind: &str, name: &str, namespace: &str| {
-            for var in by_name.get(name).into_iter().flatten() {
+            for var in wanted.entries(name) {
                 if found[*var].last() != Some(&index) && refers_to(&vars[*var], group, version, kind, namespace) {
                     found[*var].push(index);
                 }
@@ -203,8 +200,11 @@ fn candidates(vars: &[Var], resources: &ResourceSet, schema: &Schema) -> Vec<Vec
         for previous in &resource.history.previous {
             check(&previous.kind, &previous.name, &previous.namespace);
         }
-        let cluster_scoped = schema.is_cluster_scoped(group, version, resource.kind());
-        check(resource.kind(), resource.name(), effective_namespace(resource.namespace(), cluster_scoped));
+        if !wanted.entries(resource.name()).is_empty() {
+            let cluster_scoped = schema.is_cluster_scoped(group, version, resource.kind());
+            let namespace = effective_namespace(resource.namespace(), cluster_scoped);
+            check(resource.kind(), resource.name(), namespace);
+        }
     }
     found
 }
@@ -255,17 +255,20 @@ impl Replacer<'_> {
         config: &TransformerConfig,
         found: &mut Found,
     ) -> Result<(), VarError> {
-        let (api_version, kind) = (resource.api_version().to_owned(), resource.kind().to_owned());
-        for spec in config.var_references.matching(&api_version, &kind) {
-            let done = found.find(resource.doc(), &spec.path).and_then(|()| {
+        for tree in config.var_references.trees(resource.kind()) {
+            found.clear();
+            let specs = tree.for_version(resource.api_version());
+            let done = found.add(resource.doc(), tree, specs).and_then(|()| {
                 if !found.null_lists.is_empty() {
                     found.make_lists(resource.doc_mut());
                 }
-                found.fields.iter().try_for_each(|field| self.replace_field(resource, *field))
+                let mut fields = found.fields.iter();
+                fields
+                    .try_for_each(|(spec, field)| self.replace_field(resource, *field).map_err(|error| (*spec, error)))
             });
-            done.map_err(|source| VarError::Field {
+            done.map_err(|(spec, source)| VarError::Field {
                 resource: Box::new(resource.id()),
-                path: spec.path.as_str().to_owned(),
+                path: tree.spec(spec).path.as_str().to_owned(),
                 source,
             })?;
         }

@@ -1,5 +1,6 @@
 use std::error::Error;
 
+use crate::commit::base::{Base, Setback, moved};
 use crate::commit::edit::TreeEdit;
 use crate::commit::error::PushError;
 use crate::commit::object::{self, Edit};
@@ -7,11 +8,8 @@ use crate::commit::options::{CommitOptions, PushMode};
 use crate::commit::push::{self, Sent, is_protection};
 use crate::commit::race::{Again, Race};
 use crate::id::ObjectId;
-use crate::mirror::generation::Generation;
-use crate::mirror::{Failure, Mirror, MirrorError, publish};
+use crate::mirror::{Mirror, MirrorError, publish};
 use crate::remote_error::RemoteError;
-use crate::revision::{ResolveError, Revision};
-use crate::tree::TreeReader;
 
 /// What became of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,27 +39,6 @@ impl PushOutcome {
             Self::Unchanged { commit } => *commit,
         }
     }
-}
-
-/// Why an attempt did not succeed.
-enum Setback {
-    /// Trying again will not help.
-    Final(PushError),
-    Again(Box<Again>),
-}
-
-impl From<PushError> for Setback {
-    fn from(error: PushError) -> Self {
-        Self::Final(error)
-    }
-}
-
-/// What an attempt builds on.
-struct Base {
-    generation: Generation,
-    tip: Option<ObjectId>,
-    /// Where the branch has to be when we push; `None`: nowhere.
-    expected: Option<ObjectId>,
 }
 
 impl Mirror {
@@ -173,85 +150,6 @@ impl Mirror {
         Ok(PushOutcome::Pushed { commit, attempts: race.attempts() })
     }
 
-    /// Fetches what the commit is to be made on.
-    fn base(&self, branch: &str, mode: &PushMode, race: &Race) -> Result<Base, Setback> {
-        match mode {
-            PushMode::Create { from } => self.base_of_new(branch, from, race),
-            PushMode::FastForward | PushMode::Lease(_) => {
-                let revision = Revision::branch(branch);
-                let (generation, commit) = self
-                    .fetch_locked(&revision)
-                    .map_err(|failure| self.fetch_setback(branch, mode, &revision, failure))?;
-                let tip = Some(commit.id);
-                match mode {
-                    PushMode::Lease(lease) if commit.id != *lease && !race.unanswered.contains(&commit.id) => {
-                        Err(moved(branch, *lease, tip).into())
-                    }
-                    _ => Ok(Base { generation, tip, expected: tip }),
-                }
-            }
-        }
-    }
-
-    fn base_of_new(&self, branch: &str, from: &Revision, race: &Race) -> Result<Base, Setback> {
-        if !race.unanswered.is_empty()
-            && let Ok((generation, commit)) = self.fetch_locked(&Revision::branch(branch))
-        {
-            return match race.unanswered.contains(&commit.id) {
-                true => Ok(Base { generation, tip: Some(commit.id), expected: None }),
-                false => Err(PushError::Exists { branch: branch.to_owned() }.into()),
-            };
-        }
-        let mode = PushMode::Create { from: from.clone() };
-        match self.fetch_locked(from) {
-            Ok((generation, commit)) => Ok(Base { generation, tip: Some(commit.id), expected: None }),
-            Err(Failure::Resolve(ResolveError::Empty)) => {
-                let mirror = |source| PushError::Mirror { branch: branch.to_owned(), source };
-                let generation = self.any_generation().map_err(mirror)?;
-                Ok(Base { generation, tip: None, expected: None })
-            }
-            Err(failure) => Err(self.fetch_setback(branch, &mode, from, failure)),
-        }
-    }
-
-    fn any_generation(&self) -> Result<Generation, MirrorError> {
-        if let Some(current) = Generation::current(&self.root)? {
-            return Ok(current);
-        }
-        let fresh = Generation::create(&self.root)?;
-        fresh.publish(&self.root)?;
-        Ok(fresh)
-    }
-
-    fn fetch_setback(&self, branch: &str, mode: &PushMode, revision: &Revision, failure: Failure) -> Setback {
-        let url = &self.remote.url;
-        match (&failure, mode) {
-            (Failure::Resolve(_), PushMode::Lease(expected)) => moved(branch, *expected, None).into(),
-            (Failure::Resolve(_), PushMode::FastForward) => {
-                PushError::NoBranch { branch: branch.to_owned(), url: url.clone() }.into()
-            }
-            (Failure::Remote(error), _) if error.is_transient() => {
-                let not_before = error.retry_after();
-                let source = Box::new(failure.into_fetch_error(revision, url));
-                let otherwise = Some(PushError::Fetch { branch: branch.to_owned(), source });
-                Setback::Again(Box::new(Again { otherwise, server: String::new(), not_before }))
-            }
-            _ => {
-                let source = Box::new(failure.into_fetch_error(revision, url));
-                PushError::Fetch { branch: branch.to_owned(), source }.into()
-            }
-        }
-    }
-
-    fn tree_of(&self, base: &Base, repository: git2::Repository) -> Result<TreeEdit, git2::Error> {
-        let root = match base.tip {
-            Some(tip) => repository.find_commit(tip.to_git())?.tree_id(),
-            None => repository.treebuilder(None)?.write()?,
-        };
-        let (root, limits) = (ObjectId::from_git(root), &self.options.limits);
-        Ok(TreeEdit::new(TreeReader::at(&base.generation, repository, base.tip, root, limits)))
-    }
-
     /// What the fate of a commit means for the attempt.
     fn judge(
         &self,
@@ -285,10 +183,6 @@ impl Mirror {
     fn push_error(&self, branch: &str, source: RemoteError) -> PushError {
         PushError::Remote { branch: branch.to_owned(), url: self.remote.url.clone(), source }
     }
-}
-
-fn moved(branch: &str, expected: ObjectId, found: Option<ObjectId>) -> PushError {
-    PushError::Moved { branch: branch.to_owned(), expected, found }
 }
 
 fn check_branch(branch: &str) -> Result<(), PushError> {

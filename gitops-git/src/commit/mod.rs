@@ -1,3 +1,4 @@
+mod base;
 mod edit;
 mod error;
 mod flow;

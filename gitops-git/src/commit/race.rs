@@ -11,10 +11,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(40);
 /// No pause lasts longer than this, unless the server asks for it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
+/// A network that fails more often than this in one race is not repaired by waiting.
+const MAX_FAILURES: u32 = 4;
+
 /// Our side of a race for the tip of a branch.
 pub(crate) struct Race {
     started: Instant,
     attempts: u32,
+    /// How often the network failed.
+    failures: u32,
     /// Commits that were sent without an answer: one of them may have arrived.
     pub(crate) unanswered: Vec<ObjectId>,
 }
@@ -29,7 +34,7 @@ pub(crate) struct Again {
 
 impl Race {
     pub(crate) fn start() -> Self {
-        Self { started: Instant::now(), attempts: 0, unanswered: Vec::new() }
+        Self { started: Instant::now(), attempts: 0, failures: 0, unanswered: Vec::new() }
     }
 
     /// Counts the attempts, the current one included.
@@ -49,12 +54,14 @@ impl Race {
         again: Again,
     ) -> Result<(), PushError> {
         self.attempts += 1;
+        self.failures += u32::from(again.otherwise.is_some());
         let limit = FIRST_PAUSE.saturating_mul(1 << self.attempts.min(10)).min(LONGEST_PAUSE);
         let random = limit.mul_f64(fastrand::f64());
         let pause = again.not_before.unwrap_or_default().max(random);
         let elapsed = self.started.elapsed();
         let out_of_time = elapsed + pause >= options.budget;
-        if self.attempts >= options.attempts || out_of_time || cancel.is_cancelled() {
+        let hopeless = self.attempts >= options.attempts || self.failures > MAX_FAILURES;
+        if hopeless || out_of_time || cancel.is_cancelled() {
             return Err(again.otherwise.unwrap_or_else(|| PushError::RaceLost {
                 branch: branch.to_owned(),
                 attempts: self.attempts,

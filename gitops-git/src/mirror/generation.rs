@@ -23,23 +23,40 @@ pub(crate) struct Generation {
     _pin: Arc<Pin>,
 }
 
+/// Generations are replaced after many fetches, so once is rare already.
+const ROTATIONS: usize = 5;
+
 const CURRENT: &str = "current";
 const PREFIX: &str = "generation-";
 const PIN: &str = "gitops-readers";
 
+fn current_name(root: &Path) -> Result<Option<String>, MirrorError> {
+    match fs::read_to_string(root.join(CURRENT)) {
+        Ok(name) => Ok(Some(name.trim().to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(io_error("read", &root.join(CURRENT), source)),
+    }
+}
+
 impl Generation {
     /// The current generation of the mirror at `root`, if it has a sound one.
     pub(crate) fn current(root: &Path) -> Result<Option<Self>, MirrorError> {
-        let name = match fs::read_to_string(root.join(CURRENT)) {
-            Ok(name) => name,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(io_error("read", &root.join(CURRENT), source)),
-        };
-        let path = root.join(name.trim());
-        if !name.starts_with(PREFIX) || !path.join("HEAD").is_file() {
-            return Ok(None);
+        let mut last_error = None;
+        for _ in 0..ROTATIONS {
+            let Some(name) = current_name(root)? else { return Ok(None) };
+            let path = root.join(&name);
+            if !name.starts_with(PREFIX) || !path.join("HEAD").is_file() {
+                return Ok(None);
+            }
+            let pinned = Self::pinned(path);
+            // Between reading the name and pinning it, another process may have
+            // replaced the generation and removed it.
+            if current_name(root)?.is_some_and(|current| current == name) {
+                return pinned.map(Some);
+            }
+            last_error = pinned.err();
         }
-        Self::pinned(path).map(Some)
+        last_error.map_or(Ok(None), Err)
     }
 
     /// A new, empty generation, which becomes the current one with [`Self::publish`].

@@ -43,7 +43,7 @@ impl Bases for Repositories {
         if !self.allows(&parsed) {
             return Err(transfer(format!("{parsed} is not allowed").into()));
         }
-        let settings = self.settings().with_url(parsed);
+        let settings = self.settings.with_url(parsed);
         let agent = http_agent::of(&settings).map_err(|error| transfer(Box::new(error)))?;
         let sent = agent.get(url).config().timeout_global(Some(limits.time)).build().call();
         let response = sent.map_err(|error| match error {

@@ -61,10 +61,6 @@ impl Repositories {
         let root = self.root.join(url.key());
         Mirror::open(root, self.settings.with_url(url.clone()), self.options.clone())
     }
-
-    pub(crate) fn settings(&self) -> &Remote {
-        &self.settings
-    }
 }
 
 impl fmt::Debug for Repositories {

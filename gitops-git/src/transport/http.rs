@@ -163,7 +163,8 @@ fn accepted(session: &Session, response: Response<Body>, expected: &str) -> Resu
         return Err(http_errors::status(session, response));
     }
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    if kind.is_some_and(|kind| kind.eq_ignore_ascii_case(expected)) {
+    let essence = kind.and_then(|kind| kind.split(';').next());
+    if essence.is_some_and(|kind| kind.trim().eq_ignore_ascii_case(expected)) {
         return Ok(response);
     }
     let kind = session.clean(kind.unwrap_or("nothing"));

@@ -59,15 +59,20 @@ impl ClusterError {
         }
     }
 
+    /// The code says it even where an answer in plain text has no reason.
+    fn has_code(&self, code: u16) -> bool {
+        self.status().is_some_and(|status| status.code == code)
+    }
+
     /// Whether the resource, its namespace or its kind does not exist.
     pub fn is_not_found(&self) -> bool {
-        self.status().is_some_and(Status::is_not_found)
+        self.has_code(404)
     }
 
     /// Whether something else has changed the resource meanwhile, or other
     /// managers own the fields.
     pub fn is_conflict(&self) -> bool {
-        self.status().is_some_and(Status::is_conflict)
+        self.has_code(409)
     }
 
     /// Whether the server finds the resource itself invalid: a field that
@@ -76,7 +81,7 @@ impl ClusterError {
         self.status().is_some_and(|status| {
             // Server-side apply reports what does not fit the schema as an
             // internal error without a reason.
-            status.is_invalid() || status.code == 400 || status.message.contains("typed patch object")
+            matches!(status.code, 400 | 422) || status.message.contains("typed patch object")
         })
     }
 
@@ -97,7 +102,7 @@ impl ClusterError {
                 || text.contains("updates to statefulset spec")
                 || text.contains("pod updates may not")
         };
-        self.status().filter(|status| status.is_invalid() || status.code == 422).is_some_and(|status| {
+        self.status().filter(|status| status.code == 422).is_some_and(|status| {
             let causes = status.details.as_ref().map_or(&[][..], |details| &details.causes);
             says_so(&status.message) || causes.iter().any(|cause| says_so(&cause.message))
         })

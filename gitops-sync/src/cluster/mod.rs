@@ -17,7 +17,8 @@ pub use error::{ClusterError, Conflict};
 
 use self::discovery::Kinds;
 use self::limit::Limiter;
-pub(crate) use self::request::{ApplyMode, Deleted, Propagation};
+pub use self::request::Propagation;
+pub(crate) use self::request::{ApplyMode, Deleted};
 use crate::id::{GroupKind, ResourceId};
 use crate::live::Mirror;
 use crate::plan::Verdicts;

@@ -56,12 +56,17 @@ pub(crate) struct ApplyMode<'a> {
     pub(crate) dry_run: bool,
 }
 
-/// What happens to the dependents of what is deleted.
+/// What happens to the dependents of what is deleted: the pods of a
+/// Deployment, for instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Propagation {
+#[non_exhaustive]
+pub enum Propagation {
+    /// They are deleted afterwards, by the garbage collector.
     #[default]
     Background,
+    /// They are deleted first.
     Foreground,
+    /// They stay.
     Orphan,
 }
 

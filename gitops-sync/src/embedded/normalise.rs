@@ -158,7 +158,16 @@ impl Walk<'_> {
     }
 }
 
-/// `1.0` is read into an integer as `1`.
+/// Writes whole numbers without a fraction, as Go does: `1.0` becomes `1`.
+pub(crate) fn shorten_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => *value = whole(number),
+        Value::Array(items) => items.iter_mut().for_each(shorten_numbers),
+        Value::Object(map) => map.values_mut().for_each(shorten_numbers),
+        _ => {}
+    }
+}
+
 fn whole(number: &serde_json::Number) -> Value {
     match number.as_f64() {
         Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15 => Value::from(float as i64),

@@ -7,6 +7,7 @@ use crate::structured_merge::{
 };
 
 use super::failure::{Cause, Failure};
+use super::normalise::shorten_numbers;
 use super::request::ApiRequest;
 use super::strategic;
 use super::write::{Write, without_managed};
@@ -90,7 +91,8 @@ impl Write<'_> {
 
     /// What is applied: of the right kind, with the right name, fitting its type.
     fn config(&self, request: &ApiRequest) -> Result<Value, Failure> {
-        let config = request.yaml()?;
+        let mut config = request.yaml()?;
+        shorten_numbers(&mut config);
         let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
         let (api_version, kind) = (text(&config["apiVersion"]), text(&config["kind"]));
         let described = {

@@ -9,7 +9,7 @@ use crate::structured_merge::{ManagedFields, Manager};
 use super::conversion::convert;
 use super::defaults;
 use super::failure::{Cause, Failure};
-use super::normalise::{Misfits, normalise};
+use super::normalise::{Misfits, normalise, shorten_numbers};
 use super::prepare;
 use super::request::FieldValidation;
 use super::resource::{Resource, split_api_version};
@@ -168,6 +168,7 @@ impl<'a> Write<'a> {
     fn check_kind(&self, given: &Value) -> Result<Value, Failure> {
         let resource = &self.resource;
         let mut object = given.clone();
+        shorten_numbers(&mut object);
         let Some(map) = object.as_object_mut() else {
             return Err(Failure::bad_request("the object provided is unrecognized: it is no map"));
         };

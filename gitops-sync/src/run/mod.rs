@@ -201,14 +201,14 @@ impl<'a> Run<'a> {
 
     fn fail(&mut self, node: usize, error: &StepError) -> schedule::Event {
         if let Some((position, step)) = self.of_node(node) {
-            self.outcomes[position] = Some(Outcome::Failed { message: chain(error) });
-            self.tell_failed(step, error);
+            let message = chain(error);
+            self.options.tell(|| Event::Failed { id: step.id.clone(), message: message.clone() });
+            let was_done = matches!(error, StepError::Unhealthy { .. } | StepError::Timeout { .. })
+                && matches!(self.outcomes[position], Some(Outcome::Done | Outcome::Kept));
+            let outcome = if was_done { Outcome::Unhealthy { message } } else { Outcome::Failed { message } };
+            self.outcomes[position] = Some(outcome);
         }
         schedule::Event::Failed(node)
-    }
-
-    fn tell_failed(&self, step: &Step, error: &StepError) {
-        self.options.tell(|| Event::Failed { id: step.id.clone(), message: chain(error) });
     }
 
     fn land(&mut self, landed: Landed) -> Vec<schedule::Event> {

@@ -247,7 +247,7 @@ impl Work<'_> {
     async fn prune(&self) -> Result<Performed, StepError> {
         let step = self.step;
         let Some(basis) = &step.basis else { return Ok(Performed::Gone) };
-        let propagation = if self.options.prune.foreground { Propagation::Foreground } else { Propagation::Background };
+        let propagation = self.options.prune.propagation;
         match self.cluster.delete(&step.kind, &step.id, &basis.uid, propagation).await {
             Ok(Deleted::Gone) => Ok(Performed::Gone),
             Ok(Deleted::Pending(live)) => Ok(Performed::Deleting(Arc::new(Live::read(live)))),
@@ -310,13 +310,10 @@ fn migration(object: &Value, live: &Live, options: &SyncOptions) -> Value {
 }
 
 fn merge(into: &mut Value, from: Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (name, below) in from {
-                merge(into.entry(name).or_insert_with(|| json!({})), below);
-            }
+    if let (Value::Object(into), Value::Object(from)) = (into, from) {
+        for (name, below) in from {
+            merge(into.entry(name).or_insert_with(|| json!({})), below);
         }
-        (_, _) => {}
     }
 }
 

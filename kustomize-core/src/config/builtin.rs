@@ -6,7 +6,7 @@
 //! `%pods` and `%workloads` stand for types together with the place of
 //! their pod spec.
 
-use super::{FieldSpecs, NameReference, TransformerConfig, sorted};
+use super::{NameReference, TransformerConfig, names, sorted};
 use crate::id::Gvk;
 use crate::kustomization::FieldSpec;
 
@@ -148,7 +148,7 @@ StatefulSet spec/volumeClaimTemplates/spec/storageClassName",
 /// What applies where no `configurations` file says otherwise.
 pub(super) fn config() -> TransformerConfig {
     let common_labels = format!("{SELECTOR_LABELS}{TEMPLATE_LABELS}");
-    let mut config = TransformerConfig {
+    TransformerConfig {
         name_prefix: sorted(table(NAME)),
         name_suffix: sorted(table(NAME)),
         namespace: sorted(table(NAMESPACE)),
@@ -156,21 +156,16 @@ pub(super) fn config() -> TransformerConfig {
         labels: Default::default(),
         template_labels: sorted(table(TEMPLATE_LABELS)),
         common_annotations: sorted(table(ANNOTATIONS)),
-        name_references: NAME_REFERENCES.iter().map(|(target, rows)| name_reference(target, rows)).collect(),
+        name_references: names(NAME_REFERENCES.iter().map(|(target, rows)| name_reference(target, rows)).collect()),
         var_references: sorted(table(VAR_REFERENCES)),
         images: sorted(table(IMAGES)),
         replicas: sorted(table(REPLICAS)),
-    };
-    config.sort_name_references();
-    config
+    }
 }
 
 fn name_reference(target: &str, rows: &str) -> NameReference {
     let of = typed(target, String::new());
-    NameReference {
-        target: Gvk { group: of.group, version: of.version, kind: of.kind },
-        referrers: FieldSpecs::new(table(rows)),
-    }
+    NameReference { target: Gvk { group: of.group, version: of.version, kind: of.kind }, referrers: table(rows) }
 }
 
 fn table(rows: &str) -> Vec<FieldSpec> {
@@ -233,8 +228,8 @@ mod tests {
     #[test]
     fn the_tables_have_as_many_fields_as_kustomize() {
         let config = config();
-        let referrers = config.name_references.iter().map(|reference| reference.referrers.as_slice().len());
-        assert_eq!((config.name_references.len(), referrers.sum::<usize>()), (16, 167));
+        let referrers = config.name_references.as_slice().iter().map(|reference| reference.referrers.len());
+        assert_eq!((config.name_references.as_slice().len(), referrers.sum::<usize>()), (16, 167));
         assert_eq!(config.var_references.as_slice().len(), 72);
         assert_eq!(config.common_labels.as_slice().len(), 32);
         assert_eq!(config.template_labels.as_slice().len(), 10);

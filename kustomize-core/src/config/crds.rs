@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::de::Error as _;
 
-use super::{ConfigError, FieldSpecs, NameReference, TransformerConfig};
+use super::{ConfigError, FieldSpecs, NameReference, TransformerConfig, names};
 use crate::id::Gvk;
 use crate::kustomization::{DecodeError, FieldSpec};
 use crate::yaml::{Document, NodeId};
@@ -123,7 +123,7 @@ impl<'a> Definitions<'a> {
             referrer.path = format!("{}/{key}", referrer.path);
             self.references.push(NameReference {
                 target: Gvk { group: String::new(), version: version.to_owned(), kind: kind.to_owned() },
-                referrers: FieldSpecs::new(vec![referrer]),
+                referrers: vec![referrer],
             });
         }
     }
@@ -134,7 +134,7 @@ impl<'a> Definitions<'a> {
             common_annotations: list(self.annotations),
             common_labels: list(self.labels),
             name_prefix: list(self.names),
-            name_references: self.references,
+            name_references: names(self.references),
             ..TransformerConfig::default()
         };
         // Merging into an empty one drops what is there twice.

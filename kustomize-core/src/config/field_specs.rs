@@ -2,10 +2,9 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use super::path::FieldPath;
-use crate::id::split_api_version;
+use super::path_tree::{PathSpec, PathTree};
 use crate::kustomization::FieldSpec;
 
 /// Field specs in order, as kustomize's `FsSlice`.
@@ -15,24 +14,12 @@ pub(crate) struct FieldSpecs {
     index: OnceLock<Index>,
 }
 
-/// The list as transformers use it: paths split once, specs found by kind.
+/// The list as transformers use it: by kind, paths split once.
 #[derive(Debug, Default)]
 struct Index {
-    specs: Vec<PathSpec>,
     /// For each kind that a spec names: its specs and those for every kind, in list order.
-    by_kind: HashMap<Box<str>, Vec<u32>>,
-    any_kind: Vec<u32>,
-}
-
-/// A field spec with its path split.
-#[derive(Debug)]
-pub(crate) struct PathSpec {
-    pub(crate) group: Box<str>,
-    pub(crate) version: Box<str>,
-    pub(crate) kind: Box<str>,
-    pub(crate) path: FieldPath,
-    /// Make the field if it is missing.
-    pub(crate) create: bool,
+    by_kind: HashMap<Box<str>, Vec<PathTree>>,
+    any_kind: Vec<PathTree>,
 }
 
 /// Two specs for the same field disagree on whether to make it.
@@ -60,19 +47,11 @@ impl FieldSpecs {
         self.list.is_empty()
     }
 
-    /// The specs for resources of this type, in order.
-    pub(crate) fn matching<'a, 'b>(
-        &'a self,
-        api_version: &'b str,
-        kind: &str,
-    ) -> impl Iterator<Item = &'a PathSpec> + use<'a, 'b> {
-        let (group, version) = split_api_version(api_version);
-        let index = self.index();
-        let candidates = index.by_kind.get(kind).unwrap_or(&index.any_kind);
-        candidates
-            .iter()
-            .map(|at| &index.specs[*at as usize])
-            .filter(move |spec| selects(&spec.group, group) && selects(&spec.version, version))
+    /// The specs for resources of this kind, in order. One tree holds them
+    /// unless there are very many.
+    pub(crate) fn trees(&self, kind: &str) -> &[PathTree] {
+        let index = self.index.get_or_init(|| Index::new(&self.list));
+        index.by_kind.get(kind).unwrap_or(&index.any_kind)
     }
 
     /// Adds `incoming` to the list.
@@ -85,17 +64,13 @@ impl FieldSpecs {
         incoming: impl IntoIterator<Item = &'a FieldSpec>,
     ) -> Result<(), FieldSpecConflict> {
         self.index = OnceLock::new();
-        incoming.into_iter().try_for_each(|spec| merge_one(&mut self.list, spec))
+        merge_all(&mut self.list, incoming)
     }
 
     /// Kustomize's order of field specs: by kind, in the order of installation.
     pub(crate) fn sort(&mut self) {
         self.index = OnceLock::new();
         self.list.sort_by(|a, b| compare_types((&a.group, &a.version, &a.kind), (&b.group, &b.version, &b.kind)));
-    }
-
-    fn index(&self) -> &Index {
-        self.index.get_or_init(|| Index::new(&self.list))
     }
 }
 
@@ -113,37 +88,34 @@ impl PartialEq for FieldSpecs {
 
 impl Index {
     fn new(list: &[FieldSpec]) -> Self {
-        let mut index = Self::default();
-        for (at, spec) in list.iter().enumerate() {
-            let at = at as u32;
+        let mut any_kind: Vec<Arc<PathSpec>> = Vec::new();
+        let mut by_kind: HashMap<&str, Vec<Arc<PathSpec>>> = HashMap::new();
+        for (position, spec) in list.iter().enumerate() {
+            let path = Arc::new(PathSpec::new(spec, position));
             if spec.kind.is_empty() {
-                index.any_kind.push(at);
-                index.by_kind.values_mut().for_each(|specs| specs.push(at));
+                by_kind.values_mut().for_each(|specs| specs.push(Arc::clone(&path)));
+                any_kind.push(path);
             } else {
-                let any_kind = &index.any_kind;
-                index.by_kind.entry(spec.kind.as_str().into()).or_insert_with(|| any_kind.clone()).push(at);
+                by_kind.entry(&spec.kind).or_insert_with(|| any_kind.clone()).push(path);
             }
-            index.specs.push(PathSpec::new(spec));
         }
-        index
-    }
-}
-
-impl PathSpec {
-    pub(crate) fn new(spec: &FieldSpec) -> Self {
-        Self {
-            group: spec.group.as_str().into(),
-            version: spec.version.as_str().into(),
-            kind: spec.kind.as_str().into(),
-            path: FieldPath::new(&spec.path),
-            create: spec.create,
-        }
+        let trees = |specs: &[Arc<PathSpec>]| specs.chunks(PathTree::MAX).map(PathTree::new).collect();
+        let by_kind = by_kind.iter().map(|(kind, specs)| ((*kind).into(), trees(specs))).collect();
+        Self { by_kind, any_kind: trees(&any_kind) }
     }
 }
 
 /// Whether a part of a type is what a spec asks for; an empty one asks for nothing.
 fn selects(wanted: &str, part: &str) -> bool {
     wanted.is_empty() || wanted == part
+}
+
+/// See [`FieldSpecs::merge`].
+pub(super) fn merge_all<'a>(
+    list: &mut Vec<FieldSpec>,
+    incoming: impl IntoIterator<Item = &'a FieldSpec>,
+) -> Result<(), FieldSpecConflict> {
+    incoming.into_iter().try_for_each(|spec| merge_one(list, spec))
 }
 
 fn merge_one(list: &mut Vec<FieldSpec>, incoming: &FieldSpec) -> Result<(), FieldSpecConflict> {
@@ -199,13 +171,18 @@ pub(super) fn compare_types(a: (&str, &str, &str), b: (&str, &str, &str)) -> Ord
         Some(position) => position,
         None => 100 + LAST_KINDS.iter().position(|last| *last == kind).map_or(0, |position| 1 + position),
     };
-    let or = |text: &str, missing: &str| if text.is_empty() { missing.to_owned() } else { text.to_owned() };
-    let text = |(group, version, kind)| format!("{}_{}_{}", or(group, "~G"), or(version, "~V"), or(kind, "~K"));
-    rank(a.2).cmp(&rank(b.2)).then_with(|| text(a).cmp(&text(b)))
+    fn or<'a>(text: &'a str, missing: &'a str) -> &'a str {
+        if text.is_empty() { missing } else { text }
+    }
+    fn text<'a>((group, version, kind): (&'a str, &'a str, &'a str)) -> impl Iterator<Item = u8> + 'a {
+        [or(group, "~G"), "_", or(version, "~V"), "_", or(kind, "~K")].into_iter().flat_map(str::bytes)
+    }
+    rank(a.2).cmp(&rank(b.2)).then_with(|| text(a).cmp(text(b)))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::path_tree::bits;
     use super::*;
 
     fn spec(kind: &str, path: &str, create: bool) -> FieldSpec {
@@ -227,15 +204,26 @@ mod tests {
     }
 
     #[test]
-    fn specs_are_found_by_type_in_list_order() {
-        let mut list =
-            vec![spec("", "a", false), spec("Foo", "b", false), spec("", "c", false), spec("Foo", "d", false)];
-        list[3].group = "apps".into();
-        let specs = FieldSpecs::new(list);
-        let paths =
-            |api_version, kind| specs.matching(api_version, kind).map(|spec| spec.path.to_string()).collect::<Vec<_>>();
-        assert_eq!(paths("v1", "Bar"), ["a", "c"]);
-        assert_eq!(paths("v1", "Foo"), ["a", "b", "c"]);
-        assert_eq!(paths("apps/v1", "Foo"), ["a", "b", "c", "d"]);
+    fn specs_are_found_by_kind_in_list_order() {
+        let specs = FieldSpecs::new(vec![
+            spec("", "a", false),
+            spec("Foo", "b", false),
+            spec("", "c", false),
+            spec("Foo", "d", false),
+        ]);
+        let paths = |kind| {
+            let trees = specs.trees(kind).iter();
+            let specs = trees.flat_map(|tree| bits(tree.for_version("v1")).map(|bit| tree.spec(bit)));
+            specs.map(|spec| spec.path.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(paths("Bar"), ["a", "c"]);
+        assert_eq!(paths("Foo"), ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn any_number_of_specs_is_found() {
+        let specs = FieldSpecs::new((0..150).map(|index| spec("", &index.to_string(), false)).collect());
+        let found = specs.trees("Foo").iter().map(|tree| bits(tree.for_version("v1")).count());
+        assert_eq!(found.collect::<Vec<_>>(), [64, 64, 22]);
     }
 }

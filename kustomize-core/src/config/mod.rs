@@ -4,13 +4,16 @@
 mod builtin;
 mod crds;
 mod field_specs;
+mod name_references;
 mod path;
+mod path_tree;
 
 use std::sync::{Arc, LazyLock};
 
 pub use field_specs::FieldSpecConflict;
-pub(crate) use field_specs::{FieldSpecs, PathSpec};
-pub(crate) use path::{FieldPath, Step};
+pub(crate) use field_specs::FieldSpecs;
+pub(crate) use name_references::{NameReference, NameReferences};
+pub(crate) use path_tree::{Child, PathTree, Specs, TreeNode, bits};
 use serde::Deserialize;
 
 use crate::id::Gvk;
@@ -28,17 +31,10 @@ pub(crate) struct TransformerConfig {
     pub(crate) labels: Arc<FieldSpecs>,
     pub(crate) template_labels: Arc<FieldSpecs>,
     pub(crate) common_annotations: Arc<FieldSpecs>,
-    pub(crate) name_references: Vec<NameReference>,
+    pub(crate) name_references: Arc<NameReferences>,
     pub(crate) var_references: Arc<FieldSpecs>,
     pub(crate) images: Arc<FieldSpecs>,
     pub(crate) replicas: Arc<FieldSpecs>,
-}
-
-/// The fields that hold the name of a resource of some type.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct NameReference {
-    pub(crate) target: Gvk,
-    pub(crate) referrers: FieldSpecs,
 }
 
 /// Why configurations do not go together.
@@ -117,7 +113,7 @@ impl TransformerConfig {
     /// One file of `configurations`.
     pub(crate) fn from_file(doc: &Document, root: NodeId) -> Result<Self, ConfigError> {
         let file: ConfigFile = decode::strict(doc, root).map_err(|source| ConfigError::Decode { source })?;
-        let mut config = Self {
+        Ok(Self {
             name_prefix: sorted(file.name_prefix),
             name_suffix: sorted(file.name_suffix),
             namespace: sorted(file.namespace),
@@ -125,13 +121,11 @@ impl TransformerConfig {
             labels: sorted(file.labels),
             template_labels: sorted(file.template_labels),
             common_annotations: sorted(file.common_annotations),
-            name_references: file.name_reference.into_iter().map(NameReference::from).collect(),
+            name_references: names(file.name_reference.into_iter().map(NameReference::from).collect()),
             var_references: sorted(file.var_reference),
             images: sorted(file.images),
             replicas: sorted(file.replicas),
-        };
-        config.sort_name_references();
-        Ok(config)
+        })
     }
 
     /// What one file of `crds` says by the `x-kubernetes-*` extensions of its properties.
@@ -177,20 +171,9 @@ impl TransformerConfig {
                 to.sort();
             }
         }
-        other.name_references.iter().try_for_each(|reference| self.merge_name_reference(reference))?;
-        self.sort_name_references();
-        Ok(())
-    }
-
-    fn merge_name_reference(&mut self, incoming: &NameReference) -> Result<(), ConfigError> {
-        let mut found = false;
-        for old in self.name_references.iter_mut().filter(|old| old.target == incoming.target) {
-            found = true;
-            let merged = old.referrers.merge(incoming.referrers.as_slice());
+        if !other.name_references.is_empty() {
+            let merged = Arc::make_mut(&mut self.name_references).merge(&other.name_references);
             merged.map_err(|source| ConfigError::Conflict { list: "nameReference", source })?;
-        }
-        if !found {
-            self.name_references.push(incoming.clone());
         }
         Ok(())
     }
@@ -213,14 +196,6 @@ impl TransformerConfig {
             &self.replicas,
         ]
     }
-
-    /// As kustomize does, leaves the fields within a name reference as they are.
-    fn sort_name_references(&mut self) {
-        self.name_references.sort_by(|a, b| {
-            let (a, b) = (&a.target, &b.target);
-            field_specs::compare_types((&a.group, &a.version, &a.kind), (&b.group, &b.version, &b.kind))
-        });
-    }
 }
 
 /// The list of a file.
@@ -230,10 +205,14 @@ fn sorted(specs: Vec<FieldSpec>) -> Arc<FieldSpecs> {
     Arc::new(specs)
 }
 
+fn names(references: Vec<NameReference>) -> Arc<NameReferences> {
+    Arc::new(NameReferences::new(references))
+}
+
 impl From<NameReferenceRow> for NameReference {
     fn from(row: NameReferenceRow) -> Self {
         let target = Gvk { group: row.group, version: row.version, kind: row.kind };
-        Self { target, referrers: FieldSpecs::new(row.field_specs) }
+        Self { target, referrers: row.field_specs }
     }
 }
 
@@ -260,13 +239,13 @@ mod tests {
     fn name_references_of_one_target_are_joined() {
         let reference = |path| NameReference {
             target: Gvk { kind: "Foo".into(), ..Gvk::default() },
-            referrers: FieldSpecs::new(vec![spec("Bar", path)]),
+            referrers: vec![spec("Bar", path)],
         };
-        let mut config = TransformerConfig { name_references: vec![reference("a")], ..Default::default() };
-        let other = TransformerConfig { name_references: vec![reference("b")], ..Default::default() };
+        let mut config = TransformerConfig { name_references: names(vec![reference("a")]), ..Default::default() };
+        let other = TransformerConfig { name_references: names(vec![reference("b")]), ..Default::default() };
         config.merge(&other).expect("no conflicts");
-        assert_eq!(config.name_references.len(), 1);
-        assert_eq!(config.name_references[0].referrers.as_slice(), [spec("Bar", "a"), spec("Bar", "b")]);
+        assert_eq!(config.name_references.as_slice().len(), 1);
+        assert_eq!(config.name_references.as_slice()[0].referrers, [spec("Bar", "a"), spec("Bar", "b")]);
     }
 
     #[test]

@@ -3,21 +3,23 @@
 //! case (an exact match first), `null` is the default, and numbers and
 //! booleans are not taken for strings.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::value::{StrDeserializer, StringDeserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
 
-use crate::yaml::{Document, Kind, NodeId, Tag};
+use crate::yaml::{Document, Kind, NodeId, Tag, number};
 
 /// Decodes `node`; a field that the type does not have is an error.
 pub(crate) fn strict<T: DeserializeOwned>(doc: &Document, node: NodeId) -> Result<T, DecodeError> {
     T::deserialize(Decoder { doc, node, field: "", unknown: Unknown::Reject })
 }
 
-/// Decodes `node`; fields that the type does not have are passed over, as
-/// kustomize does with the configuration of a plugin.
+/// Decodes `node` as kustomize does the configuration of a plugin: fields that
+/// the type does not have are passed over, and a string may be written as a
+/// number or boolean.
 pub(crate) fn lenient<T: DeserializeOwned>(doc: &Document, node: NodeId) -> Result<T, DecodeError> {
     T::deserialize(Decoder { doc, node, field: "", unknown: Unknown::Ignore })
 }
@@ -93,14 +95,27 @@ impl<'a> Decoder<'a> {
     }
 
     /// The text of a scalar that JSON would write in quotes.
-    fn string(&self) -> Result<&'a str, DecodeError> {
+    fn string(&self) -> Result<Cow<'a, str>, DecodeError> {
         if !self.doc.is_scalar(self.node) {
             return Err(self.mismatch("a string"));
         }
-        match self.doc.tag(self.node) {
-            Tag::Null => Ok(""),
-            Tag::Bool | Tag::Int | Tag::Float => Err(self.mismatch("a string (in quotes)")),
-            _ => Ok(self.doc.text(self.node)),
+        match (self.doc.tag(self.node), self.unknown) {
+            (Tag::Null, _) => Ok("".into()),
+            (Tag::Bool, Unknown::Ignore) => Ok(bool_value(self.doc.text(self.node)).to_string().into()),
+            (Tag::Int | Tag::Float, Unknown::Ignore) => match self.number() {
+                Some(Number::Int(int)) => Ok(int.to_string().into()),
+                Some(Number::Float(float)) => Ok(number::general(float).into()),
+                None => Ok(self.doc.text(self.node).into()),
+            },
+            (Tag::Bool | Tag::Int | Tag::Float, Unknown::Reject) => Err(self.mismatch("a string (in quotes)")),
+            _ => Ok(self.doc.text(self.node).into()),
+        }
+    }
+
+    fn visit_string<V: Visitor<'a>>(&self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.string()? {
+            Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+            Cow::Owned(text) => visitor.visit_string(text),
         }
     }
 
@@ -262,11 +277,11 @@ impl<'de> de::Deserializer<'de> for Decoder<'de> {
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        visitor.visit_borrowed_str(self.string()?)
+        self.visit_string(visitor)
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        visitor.visit_borrowed_str(self.string()?)
+        self.visit_string(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
@@ -431,6 +446,15 @@ mod tests {
         let error = decoded(&[("namePrefix", Tag::Bool, "y")]).expect_err("a boolean");
         assert_eq!(error.to_string(), "`namePrefix` must be a string (in quotes), not the boolean `y`");
         assert!(decoded(&[("resources", Tag::Str, "a")]).is_err());
+    }
+
+    #[test]
+    fn a_plugin_takes_anything_for_a_string() {
+        for (tag, text, name) in [(Tag::Bool, "True", "true"), (Tag::Int, "0x10", "16"), (Tag::Float, "1.50", "1.5")] {
+            let doc = doc(&[("name", tag, text), ("unknown", Tag::Null, "")]);
+            let read: Replica = lenient(&doc, doc.root()).expect("decoded");
+            assert_eq!(read.name, name);
+        }
     }
 
     #[test]

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::PluginError;
 use super::iam_policy::{self, IamPolicyArgs};
 use super::value_add::{self, ValueAddTransformer};
+use super::{ExternalPlugin, PluginError};
 use crate::build::Target;
 use crate::config::FieldSpecs;
 use crate::generate::{self, BoxError, GenerateError};
@@ -36,6 +36,7 @@ pub(crate) enum Generator {
     Secret(SecretArgs),
     Chart(Box<HelmChart>, HelmGlobals),
     IamPolicy(IamPolicyArgs),
+    External(ExternalPlugin),
 }
 
 impl Generator {
@@ -46,6 +47,7 @@ impl Generator {
             Self::Secret(args) => vec![generate::secret(args, None, &read)?],
             Self::Chart(chart, globals) => generators::render_chart(target, globals, chart)?,
             Self::IamPolicy(args) => iam_policy::generate(args)?,
+            Self::External(plugin) => plugin.generate()?,
         })
     }
 }
@@ -61,7 +63,7 @@ impl HashTransformer {
 }
 
 /// The generator that a resource configures.
-pub(super) fn generator(_: &Target<'_>, config: &Resource) -> Result<Generator, BoxError> {
+pub(super) fn generator(config: &Resource) -> Result<Generator, BoxError> {
     match config.kind() {
         "ConfigMapGenerator" => {
             let (mut args, meta): (ConfigMapArgs, Named) = (decoded(config)?, decoded(config)?);

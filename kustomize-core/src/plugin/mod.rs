@@ -2,8 +2,15 @@
 //! that configure a built-in step or a program of the user's.
 
 mod builtin;
+mod function;
 mod iam_policy;
+mod program;
+mod resource_list;
 mod value_add;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::build::{Layer, Target};
 use crate::error::BuildError;
@@ -14,12 +21,84 @@ use crate::kustomization::DecodeError;
 use crate::manifest;
 use crate::merge_metadata::ORIGIN;
 use crate::metadata::{self, Note};
+use crate::program::Programs;
 use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
+use crate::schema::Schema;
 use crate::transformers::{Step, Transformer};
 
 pub(crate) use builtin::HashTransformer;
 pub(crate) use value_add::ValueAddTransformer;
+
+use self::function::{Function, FunctionSpec};
+use self::program::ProgramPlugin;
+
+/// Allows a build to run the functions and plugins that a kustomization lists
+/// in `generators`, `transformers` and `validators`, and says how.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Plugins {
+    /// What runs them.
+    pub programs: Arc<dyn Programs>,
+    /// Whether functions may be programs (`exec`) as well as containers.
+    pub exec: bool,
+    /// Whether containers that ask for the network get it.
+    pub network: bool,
+    /// Mounts for all containers, such as `type=bind,src=/dir,dst=/dir`.
+    pub mounts: Vec<String>,
+    /// Environment variables for all functions: `NAME=value`, or `NAME` to pass it on to containers.
+    pub env: Vec<String>,
+    /// `uid:gid` for containers; `None` for `nobody`.
+    pub user: Option<String>,
+    /// Where legacy plugins are, below `group/version/kind`.
+    pub home: Option<PathBuf>,
+}
+
+impl Plugins {
+    /// Containers without network and legacy plugins nowhere, run by `programs`.
+    pub fn new(programs: Arc<dyn Programs>) -> Self {
+        let (mounts, env) = (Vec::new(), Vec::new());
+        Self { programs, exec: false, network: false, mounts, env, user: None, home: None }
+    }
+
+    /// Functions may be programs as well as containers.
+    #[must_use]
+    pub fn exec(self) -> Self {
+        Self { exec: true, ..self }
+    }
+
+    /// Containers that ask for the network get it.
+    #[must_use]
+    pub fn network(self) -> Self {
+        Self { network: true, ..self }
+    }
+
+    /// Adds a mount for all containers.
+    #[must_use]
+    pub fn mount(mut self, mount: impl Into<String>) -> Self {
+        self.mounts.push(mount.into());
+        self
+    }
+
+    /// Adds an environment variable for all functions.
+    #[must_use]
+    pub fn env(mut self, variable: impl Into<String>) -> Self {
+        self.env.push(variable.into());
+        self
+    }
+
+    /// Sets `uid:gid` for containers.
+    #[must_use]
+    pub fn user(self, user: impl Into<String>) -> Self {
+        Self { user: Some(user.into()), ..self }
+    }
+
+    /// Sets where legacy plugins are.
+    #[must_use]
+    pub fn home(self, home: impl Into<PathBuf>) -> Self {
+        Self { home: Some(home.into()), ..self }
+    }
+}
 
 /// Why an entry of `generators`, `transformers` or `validators` cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +131,57 @@ pub enum PluginError {
     NotEnabled {
         /// The kind.
         kind: String,
+    },
+    /// A function is a program, and only containers may run.
+    ///
+    /// # Deviation
+    ///
+    /// kustomize does nothing then, and does not say so.
+    #[error("the build may not run the program {program}")]
+    ExecNotEnabled {
+        /// The program.
+        program: String,
+    },
+    /// A container asks for the network, which the caller has not allowed.
+    #[error("the build may not give the network to {image}")]
+    Network {
+        /// The image.
+        image: String,
+    },
+    /// A container asks for files outside of the kustomization's directory.
+    #[error("the mount {} is not below the kustomization", path.display())]
+    Mount {
+        /// The mount's source.
+        path: PathBuf,
+    },
+    /// The kustomization is not in a directory in which a program could run.
+    #[error("the kustomization is not in the file system below its root, where programs could run")]
+    NoDirectory,
+    /// The directory of legacy plugins is not known.
+    #[error("there is no plugin directory in which {kind} could be")]
+    NoHome {
+        /// The kind.
+        kind: String,
+    },
+    /// A legacy plugin is not there.
+    #[error("there is no plugin at {}", path.display())]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A legacy plugin cannot be run.
+    #[error("the plugin {} is not executable", path.display())]
+    NotExecutable {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// A transformer gave the same resource twice.
+    #[error("it gave {resource} twice")]
+    Duplicate {
+        /// The resource.
+        resource: ResourceId,
     },
     /// A configuration has a field of a wrong type.
     #[error("the configuration is not valid")]
@@ -110,11 +240,48 @@ pub(crate) fn generate(target: &Target<'_>, layer: &mut Layer) -> Result<(), Bui
 }
 
 fn generator(target: &Target<'_>, config: &Resource) -> Result<builtin::Generator, BoxError> {
-    if is_builtin(config) { builtin::generator(target, config) } else { not_enabled(config) }
+    if is_builtin(config) {
+        builtin::generator(config)
+    } else {
+        external(target, config).map(builtin::Generator::External)
+    }
 }
 
-fn not_enabled<T>(config: &Resource) -> Result<T, BoxError> {
-    Err(PluginError::NotEnabled { kind: config.kind().to_owned() }.into())
+/// A function or legacy plugin that is ready to run.
+#[derive(Debug)]
+pub(crate) enum ExternalPlugin {
+    Function(Box<Function>),
+    Program(Box<ProgramPlugin>),
+}
+
+impl ExternalPlugin {
+    fn generate(&self) -> Result<Vec<Resource>, BoxError> {
+        let mut made = match self {
+            Self::Function(function) => function.generate()?,
+            Self::Program(program) => program.generate()?,
+        };
+        resource_list::take_options(&mut made)?;
+        Ok(made)
+    }
+
+    pub(crate) fn apply(&self, resources: &mut ResourceSet, schema: &Schema) -> Result<(), BoxError> {
+        let made = match self {
+            Self::Function(function) => function.transform(resources.as_slice())?,
+            Self::Program(program) => program.transform(resources.as_slice())?,
+        };
+        Ok(resource_list::update(resources, made, schema)?)
+    }
+}
+
+fn external(target: &Target<'_>, config: &Resource) -> Result<ExternalPlugin, BoxError> {
+    let not_enabled = || PluginError::NotEnabled { kind: config.kind().to_owned() };
+    let plugins = target.loader.session.options.plugins.as_ref().ok_or_else(not_enabled)?;
+    let root = target.loader.local_root();
+    if let Some(spec) = FunctionSpec::of(config)? {
+        return Ok(ExternalPlugin::Function(Box::new(Function::new(&spec, config, plugins, root)?)));
+    }
+    let read = |path: &str| target.loader.read(path).map_err(Into::into);
+    Ok(ExternalPlugin::Program(Box::new(ProgramPlugin::new(config, plugins, root, &read)?)))
 }
 
 /// What `transformers` or `validators` lists, configured.
@@ -133,7 +300,11 @@ pub(crate) fn transformers(
 }
 
 fn transformer(target: &Target<'_>, config: &Resource) -> Result<Vec<Transformer>, BoxError> {
-    if is_builtin(config) { builtin::transformers(target, config) } else { not_enabled(config) }
+    if is_builtin(config) {
+        builtin::transformers(target, config)
+    } else {
+        external(target, config).map(|plugin| vec![Transformer::External(plugin)])
+    }
 }
 
 /// Runs what `validators` lists.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::field_spec::{FieldError, Make, find_or_make, push_entry, require_kind, style_of_new};
-use super::{TransformError, at};
+use super::field_spec::{Field, FieldError, Make, find_or_make, push_entry, require_kind, style_of_new};
+use super::{TransformError, failed_at};
 use crate::config::FieldSpecs;
 use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
@@ -14,7 +14,7 @@ use crate::yaml::{Document, Kind, NodeId, Scalar, Style, Tag};
 pub(super) struct Entries<'a> {
     entries: Vec<Entry<'a>>,
     specs: &'a FieldSpecs,
-    fields: Vec<NodeId>,
+    fields: Vec<Field>,
 }
 
 #[derive(Debug)]
@@ -41,12 +41,19 @@ impl<'a> Entries<'a> {
 
     fn add_to_one(&mut self, resource: &mut Resource) -> Result<(), TransformError> {
         self.entries.iter_mut().for_each(|entry| entry.added = None);
-        let api_version = resource.api_version().to_owned();
-        for spec in self.specs.matching(&api_version, resource.kind()) {
+        for tree in self.specs.trees(resource.kind()) {
+            let specs = tree.for_version(resource.api_version());
+            if specs == 0 {
+                continue;
+            }
             let doc = resource.doc_mut();
-            let done = find_or_make(doc, spec, Make::Mapping, &mut self.fields)
-                .and_then(|()| self.fields.iter().try_for_each(|field| set_all(doc, *field, &mut self.entries)));
-            done.map_err(|error| at(resource, &spec.path)(error))?;
+            let done = find_or_make(doc, tree, specs, Make::Mapping, &mut self.fields).and_then(|()| {
+                let mut fields = self.fields.iter();
+                fields.try_for_each(|(spec, field)| {
+                    set_all(doc, *field, &mut self.entries).map_err(|error| (*spec, error))
+                })
+            });
+            done.map_err(|failed| failed_at(resource, tree, failed))?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Finds the fields that a field spec's path leads to.
 
-use crate::config::{FieldPath, PathSpec, Step};
+use crate::config::{Child, PathTree, Specs, TreeNode, bits};
 use crate::yaml::resolve::{self, Dialect};
 use crate::yaml::{self, Document, Kind, Limits, NodeId, Scalar, SourceText, Style, Tag};
 
@@ -43,34 +43,37 @@ pub(crate) enum Make {
     Mapping,
 }
 
+/// A field, and the bit of the spec whose path leads to it.
+pub(crate) type Field = (Specs, NodeId);
+
+/// A field that cannot be found or set, and the bit of the spec whose path leads to it.
+pub(crate) type Failed = (Specs, FieldError);
+
 /// The fields that paths lead to. Kept from one resource to the next, so that
 /// a search allocates nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    pub(crate) fields: Vec<NodeId>,
+    pub(crate) fields: Vec<Field>,
     /// Nulls where a path says there is a list; kustomize makes them `[]`.
     pub(crate) null_lists: Vec<NodeId>,
 }
 
 impl Found {
-    /// Collects the fields at `path`, in place of those collected before.
-    pub(crate) fn find(&mut self, doc: &Document, path: &FieldPath) -> Result<(), FieldError> {
-        self.clear();
-        self.add(doc, path)
-    }
-
-    /// Collects the fields at `path` as well.
-    pub(crate) fn add(&mut self, doc: &Document, path: &FieldPath) -> Result<(), FieldError> {
-        self.walk(doc, doc.root(), path.steps())
-    }
-
     pub(crate) fn clear(&mut self) {
         self.fields.clear();
         self.null_lists.clear();
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.fields.is_empty() && self.null_lists.is_empty()
+    /// Collects the fields of these specs, in the order in which the resource has them.
+    pub(crate) fn add(&mut self, doc: &Document, tree: &PathTree, specs: Specs) -> Result<(), Failed> {
+        self.walk(doc, doc.root(), tree, tree.root(), specs)
+    }
+
+    /// Puts the fields in the order of the specs.
+    pub(crate) fn sort(&mut self) {
+        if !self.fields.is_sorted_by_key(|field| field.0) {
+            self.fields.sort_by_key(|field| field.0);
+        }
     }
 
     /// Turns the nulls into empty lists.
@@ -81,95 +84,121 @@ impl Found {
         }
     }
 
-    fn walk(&mut self, doc: &Document, node: NodeId, steps: &[Step]) -> Result<(), FieldError> {
-        let Some((step, rest)) = steps.split_first() else {
-            self.fields.push(node);
-            return Ok(());
-        };
+    fn walk(
+        &mut self,
+        doc: &Document,
+        node: NodeId,
+        tree: &PathTree,
+        at: &TreeNode,
+        specs: Specs,
+    ) -> Result<(), Failed> {
+        self.fields.extend(bits(specs & at.ends).map(|bit| (bit, node)));
+        let specs = specs & !at.ends;
+        if specs == 0 { Ok(()) } else { self.walk_below(doc, node, tree, at, specs) }
+    }
+
+    fn walk_below(
+        &mut self,
+        doc: &Document,
+        node: NodeId,
+        tree: &PathTree,
+        at: &TreeNode,
+        specs: Specs,
+    ) -> Result<(), Failed> {
         match doc.kind(node) {
-            Kind::Scalar => require_null(doc, node, step),
-            Kind::Sequence => doc.items(node).try_for_each(|item| self.walk(doc, item, steps)),
-            Kind::Mapping => {
-                check_key(step)?;
-                let Some(field) = doc.get(node, &step.key) else { return Ok(()) };
-                if step.list && doc.is_null(field) {
+            Kind::Scalar => require_null(doc, node, at, specs),
+            Kind::Sequence => doc.items(node).try_for_each(|item| self.walk_below(doc, item, tree, at, specs)),
+            Kind::Mapping => at.children.iter().filter(|child| child.specs & specs != 0).try_for_each(|child| {
+                check_key(child, specs)?;
+                let Some(field) = doc.get(node, &child.step.key) else { return Ok(()) };
+                if child.step.list && doc.is_null(field) {
                     self.null_lists.push(field);
                     return Ok(());
                 }
-                self.walk(doc, field, rest)
-            }
+                self.walk(doc, field, tree, tree.node(child), specs & child.specs)
+            }),
         }
     }
 }
 
-/// Collects the fields of `spec` into `fields`, making those that are missing
-/// if it says so.
+/// Collects the fields of these specs in place of those in `fields`, making
+/// the ones that are missing if a spec says so.
 pub(crate) fn find_or_make(
     doc: &mut Document,
-    spec: &PathSpec,
+    tree: &PathTree,
+    specs: Specs,
     make: Make,
-    fields: &mut Vec<NodeId>,
-) -> Result<(), FieldError> {
+    fields: &mut Vec<Field>,
+) -> Result<(), Failed> {
     fields.clear();
-    let make = spec.create.then_some(make);
-    Maker { make, fields }.walk(doc, doc.root(), spec.path.steps())
+    Maker { tree, make, fields }.walk(doc, doc.root(), tree.root(), specs)
 }
 
 struct Maker<'a> {
-    make: Option<Make>,
-    fields: &'a mut Vec<NodeId>,
+    tree: &'a PathTree,
+    make: Make,
+    fields: &'a mut Vec<Field>,
 }
 
 impl Maker<'_> {
-    fn walk(&mut self, doc: &mut Document, node: NodeId, steps: &[Step]) -> Result<(), FieldError> {
-        let Some((step, rest)) = steps.split_first() else {
-            self.fields.push(node);
-            return Ok(());
-        };
+    fn walk(&mut self, doc: &mut Document, node: NodeId, at: &TreeNode, specs: Specs) -> Result<(), Failed> {
+        self.fields.extend(bits(specs & at.ends).map(|bit| (bit, node)));
+        let specs = specs & !at.ends;
+        if specs == 0 { Ok(()) } else { self.walk_below(doc, node, at, specs) }
+    }
+
+    fn walk_below(&mut self, doc: &mut Document, node: NodeId, at: &TreeNode, specs: Specs) -> Result<(), Failed> {
         match doc.kind(node) {
-            Kind::Scalar => require_null(doc, node, step),
+            Kind::Scalar => require_null(doc, node, at, specs),
             Kind::Sequence => {
                 let mut next = doc.first_child(node);
                 while let Some(item) = next {
-                    self.walk(doc, item, steps)?;
+                    self.walk_below(doc, item, at, specs)?;
                     next = doc.next_sibling(item);
                 }
                 Ok(())
             }
-            Kind::Mapping => {
-                check_key(step)?;
-                let Some(field) = self.field(doc, node, step, rest.is_empty()) else { return Ok(()) };
-                self.walk(doc, field, rest)
-            }
+            Kind::Mapping => at.children.iter().filter(|child| child.specs & specs != 0).try_for_each(|child| {
+                check_key(child, specs)?;
+                let Some((field, specs)) = self.field(doc, node, child, specs & child.specs) else { return Ok(()) };
+                self.walk(doc, field, self.tree.node(child), specs)
+            }),
         }
     }
 
-    /// The field at `step`, made or turned from null to what the path needs.
-    fn field(&self, doc: &mut Document, map: NodeId, step: &Step, last: bool) -> Option<NodeId> {
-        let make = match self.make {
-            Some(_) if !step.list && !last => Some(Make::Mapping),
-            make => make.filter(|_| !step.list),
-        };
-        match (doc.get(map, &step.key), make) {
-            (Some(field), make) if doc.is_null(field) => {
-                turn_null(doc, field, step.list, make);
-                Some(field)
+    /// The field of a child, made or turned from null to what its paths need,
+    /// and the specs that see it.
+    fn field(&self, doc: &mut Document, map: NodeId, child: &Child, specs: Specs) -> Option<(NodeId, Specs)> {
+        let making = if child.step.list { 0 } else { self.tree.making(specs) };
+        let make = if making & !self.tree.node(child).ends == 0 { self.make } else { Make::Mapping };
+        // What the first spec makes is there for the ones after it.
+        let seen = specs & (making | !first(making).wrapping_sub(1));
+        match doc.get(map, &child.step.key) {
+            Some(field) if !doc.is_null(field) => Some((field, specs)),
+            Some(null) if child.step.list => {
+                let list = doc.new_sequence();
+                doc.replace(null, list);
+                Some((null, specs))
             }
-            (Some(field), _) => Some(field),
-            (None, None) => None,
-            (None, Some(make)) => Some(make_field(doc, map, &step.key, make)),
+            Some(null) if making == 0 => Some((null, specs)),
+            Some(null) => {
+                turn_null(doc, null, make);
+                Some((null, seen))
+            }
+            None if making == 0 => None,
+            None => Some((make_field(doc, map, &child.step.key, make), seen)),
         }
     }
 }
 
-fn turn_null(doc: &mut Document, null: NodeId, list: bool, make: Option<Make>) {
-    let collection = match make {
-        None if list => doc.new_sequence(),
-        None => return,
-        Some(Make::Mapping) => doc.new_mapping(),
-        Some(Make::Scalar(tag)) => return doc.set_tag(null, tag),
-    };
-    doc.replace(null, collection);
+fn turn_null(doc: &mut Document, null: NodeId, make: Make) {
+    match make {
+        Make::Scalar(tag) => doc.set_tag(null, tag),
+        Make::Mapping => {
+            let map = doc.new_mapping();
+            doc.replace(null, map);
+        }
+    }
 }
 
 fn make_field(doc: &mut Document, map: NodeId, key: &str, make: Make) -> NodeId {
@@ -188,21 +217,29 @@ pub(crate) fn push_entry(doc: &mut Document, map: NodeId, key: &str, value: Node
     doc.push_entry(map, key, value);
 }
 
-fn require_null(doc: &Document, node: NodeId, step: &Step) -> Result<(), FieldError> {
+/// Only a null may stand where paths go on.
+fn require_null(doc: &Document, node: NodeId, at: &TreeNode, specs: Specs) -> Result<(), Failed> {
     if doc.is_null(node) {
         return Ok(());
     }
-    Err(FieldError::NotACollection { key: step.key.to_string(), value: doc.text(node).to_owned() })
+    let next = at.children.iter().find(|child| child.specs & first(specs) != 0);
+    let key = next.map_or_else(String::new, |child| child.step.key.to_string());
+    Err((first(specs), FieldError::NotACollection { key, value: doc.text(node).to_owned() }))
 }
 
-fn check_key(step: &Step) -> Result<(), FieldError> {
-    if step.key.is_empty() {
-        return Err(FieldError::EmptyKey);
+fn check_key(child: &Child, specs: Specs) -> Result<(), Failed> {
+    let key = &child.step.key;
+    if key.is_empty() {
+        return Err((first(child.specs & specs), FieldError::EmptyKey));
     }
-    if step.indexes {
-        return Err(FieldError::NotAField { key: step.key.to_string() });
+    if child.step.indexes {
+        return Err((first(child.specs & specs), FieldError::NotAField { key: key.to_string() }));
     }
     Ok(())
+}
+
+fn first(specs: Specs) -> Specs {
+    specs & specs.wrapping_neg()
 }
 
 /// Sets a scalar's text and tag. Its style stays, as kustomize's `FieldSetter`

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::field_spec::{FieldError, Found, require_kind, set_scalar};
-use super::{TransformError, at, field_error};
+use super::field_spec::{Field, FieldError, Found, require_kind, set_scalar};
+use super::{TransformError, failed_at, field_error};
 use crate::config::FieldSpecs;
 use crate::go_regex::go_regex;
 use crate::kustomization::Image;
@@ -61,42 +61,41 @@ impl ImageTagTransformer {
         let doc = resource.doc();
         find_in_containers(doc, doc.root(), &mut found.fields)
             .map_err(|error| field_error(resource, "containers/image", error))?;
-        for spec in self.specs.matching(resource.api_version(), resource.kind()) {
-            found.add(doc, &spec.path).map_err(at(resource, &spec.path))?;
+        for tree in self.specs.trees(resource.kind()) {
+            let specs = tree.for_version(resource.api_version());
+            found.add(doc, tree, specs).map_err(|failed| failed_at(resource, tree, failed))?;
         }
         if !found.null_lists.is_empty() {
             found.make_lists(resource.doc_mut());
         }
-        let fields = std::mem::take(&mut found.fields);
         // Image by image: what one makes of a field, the next one sees, and a
         // field that is found twice takes each image twice before the next.
-        let done =
-            self.images.iter().try_for_each(|rule| fields.iter().try_for_each(|field| rule.update(resource, *field)));
-        found.fields = fields;
+        let done = self.images.iter().try_for_each(|rule| {
+            let mut fields = found.fields.iter();
+            fields.try_for_each(|(_, field)| rule.update(resource, *field))
+        });
         done.map_err(|error| field_error(resource, "image", error))
     }
 }
 
-fn find_in_containers(doc: &Document, node: NodeId, images: &mut Vec<NodeId>) -> Result<(), FieldError> {
-    match doc.kind(node) {
-        Kind::Scalar => {}
-        Kind::Sequence => doc.items(node).try_for_each(|item| find_in_containers(doc, item, images))?,
-        Kind::Mapping => {
-            for (key, value) in doc.entries(node) {
-                find_in_containers(doc, value, images)?;
-                if matches!(doc.text(key), "containers" | "initContainers") {
-                    doc.items(value).try_for_each(|container| add_image(doc, container, images))?;
-                }
-            }
+fn find_in_containers(doc: &Document, node: NodeId, images: &mut Vec<Field>) -> Result<(), FieldError> {
+    if doc.is_sequence(node) {
+        return doc.items(node).try_for_each(|item| find_in_containers(doc, item, images));
+    }
+    // Most values are scalars, of which there is nothing to read.
+    for (key, value) in doc.entries(node).filter(|(_, value)| !doc.is_scalar(*value)) {
+        find_in_containers(doc, value, images)?;
+        if doc.is_sequence(value) && matches!(doc.text(key), "containers" | "initContainers") {
+            doc.items(value).try_for_each(|container| add_image(doc, container, images))?;
         }
     }
     Ok(())
 }
 
-fn add_image(doc: &Document, container: NodeId, images: &mut Vec<NodeId>) -> Result<(), FieldError> {
+fn add_image(doc: &Document, container: NodeId, images: &mut Vec<Field>) -> Result<(), FieldError> {
     if !doc.is_null(container) {
         require_kind(doc, container, Kind::Mapping)?;
-        images.extend(doc.get(container, "image"));
+        images.extend(doc.get(container, "image").map(|image| (0, image)));
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod labels;
 mod name;
 mod namespace;
 mod replicas;
+mod wanted;
 
 pub(crate) use annotations::AnnotationsTransformer;
 pub use field_spec::FieldError;
@@ -20,8 +21,9 @@ pub(crate) use labels::LabelTransformer;
 pub(crate) use name::{PrefixTransformer, SuffixTransformer};
 pub(crate) use namespace::{NamespaceTransformer, SubjectsMode};
 pub(crate) use replicas::ReplicaCountTransformer;
+pub(crate) use wanted::WantedNames;
 
-use crate::config::{FieldPath, FieldSpecConflict};
+use crate::config::{FieldSpecConflict, PathTree};
 use crate::go_regex::InvalidRegex;
 use crate::id::{Gvk, ResourceId};
 use crate::resource::Resource;
@@ -115,8 +117,8 @@ fn join(ids: &[ResourceId]) -> String {
 }
 
 /// Says which field of which resource an error is about.
-fn at<'a>(resource: &'a Resource, path: &'a FieldPath) -> impl FnOnce(FieldError) -> TransformError + use<'a> {
-    move |source| field_error(resource, path.as_str(), source)
+fn failed_at(resource: &Resource, tree: &PathTree, (spec, source): field_spec::Failed) -> TransformError {
+    field_error(resource, tree.spec(spec).path.as_str(), source)
 }
 
 pub(crate) fn field_error(resource: &Resource, path: &str, source: FieldError) -> TransformError {

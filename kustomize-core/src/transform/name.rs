@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::field_spec::{Make, find_or_make, set_scalar};
-use super::{TransformError, at};
-use crate::config::{FieldSpecs, PathSpec};
+use super::field_spec::{Field, Make, find_or_make, set_scalar};
+use super::{TransformError, failed_at};
+use crate::config::{FieldSpecs, PathTree, Specs, bits};
 use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
@@ -43,7 +43,7 @@ struct Affix<'a> {
     parts: Vec<Arc<str>>,
     suffix: bool,
     schema: &'a Schema,
-    fields: Vec<NodeId>,
+    fields: Vec<Field>,
     buffer: String,
 }
 
@@ -55,28 +55,30 @@ impl<'a> Affix<'a> {
 
     fn add_to(&mut self, resources: &mut ResourceSet, specs: &FieldSpecs) -> Result<(), TransformError> {
         for resource in resources.iter_mut().filter(|resource| !is_never_renamed(resource)) {
-            // Both the original kind and the current one have to match.
-            let (api_version, kind) = (resource.api_version().to_owned(), resource.original_kind().to_owned());
-            for spec in specs.matching(&api_version, &kind) {
-                self.add_to_one(resource, spec)?;
+            for tree in specs.trees(resource.original_kind()) {
+                let matching = tree.for_version(resource.api_version());
+                bits(matching).try_for_each(|spec| self.add_to_one(resource, tree, spec))?;
             }
         }
         Ok(())
     }
 
-    fn add_to_one(&mut self, resource: &mut Resource, spec: &PathSpec) -> Result<(), TransformError> {
+    fn add_to_one(&mut self, resource: &mut Resource, tree: &PathTree, bit: Specs) -> Result<(), TransformError> {
+        let spec = tree.spec(bit);
         if spec.path.as_str() == "metadata/name" && !self.text.is_empty() {
             self.record(resource);
         }
+        // Its original kind matches, and its current one has to as well.
         if !spec.kind.is_empty() && *spec.kind != *resource.kind() {
             return Ok(());
         }
         let doc = resource.doc_mut();
         let mut fields = std::mem::take(&mut self.fields);
-        let done = find_or_make(doc, spec, Make::Scalar(Tag::Str), &mut fields)
-            .and_then(|()| fields.iter().try_for_each(|field| self.set(doc, *field)));
+        let done = find_or_make(doc, tree, bit, Make::Scalar(Tag::Str), &mut fields).and_then(|()| {
+            fields.iter().try_for_each(|(_, field)| self.set(doc, *field).map_err(|error| (bit, error)))
+        });
         self.fields = fields;
-        done.map_err(|error| at(resource, &spec.path)(error))
+        done.map_err(|failed| failed_at(resource, tree, failed))
     }
 
     fn record(&self, resource: &mut Resource) {

@@ -1,11 +1,12 @@
 //! `namespace` and the `NamespaceTransformer`.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, LazyLock};
 
-use super::field_spec::{FieldError, Make, find_or_make, push_entry, require_kind, set_scalar};
-use super::{TransformError, at, field_error};
-use crate::config::{FieldSpecs, PathSpec};
+use super::field_spec::{Field, FieldError, Make, find_or_make, push_entry, require_kind, set_scalar};
+use super::{TransformError, failed_at, field_error};
+use crate::config::{FieldSpecs, PathTree, Specs, bits};
 use crate::kustomization::FieldSpec;
 use crate::resource::{Resource, effective_namespace};
 use crate::resource_set::ResourceSet;
@@ -44,8 +45,8 @@ impl SubjectsMode {
     }
 }
 
-static METADATA_NAMESPACE: LazyLock<PathSpec> = LazyLock::new(|| {
-    PathSpec::new(&FieldSpec { path: "metadata/namespace".into(), create: true, ..FieldSpec::default() })
+static METADATA_NAMESPACE: LazyLock<FieldSpecs> = LazyLock::new(|| {
+    FieldSpecs::new(vec![FieldSpec { path: "metadata/namespace".into(), create: true, ..FieldSpec::default() }])
 });
 
 impl NamespaceTransformer {
@@ -59,42 +60,48 @@ impl NamespaceTransformer {
             return Ok(());
         }
         let mut fields = Vec::new();
+        let mut scopes = Vec::with_capacity(resources.len());
         for resource in resources.iter_mut() {
+            let (group, version) = resource.group_version();
+            let cluster_scoped = schema.is_cluster_scoped(group, version, resource.kind());
+            scopes.push(cluster_scoped);
             // Helm is told the namespace when it renders.
             if !resource.history.helm_generated && !resource.doc().is_empty(resource.doc().root()) {
-                self.move_one(resource, schema, &mut fields)?;
+                self.move_one(resource, cluster_scoped, &mut fields)?;
             }
         }
-        self.check_ids(resources, schema)
+        self.check_ids(resources, &scopes)
     }
 
     fn move_one(
         &self,
         resource: &mut Resource,
-        schema: &Schema,
-        fields: &mut Vec<NodeId>,
+        cluster_scoped: bool,
+        fields: &mut Vec<Field>,
     ) -> Result<(), TransformError> {
-        let (group, version) = resource.group_version();
-        let cluster_scoped = schema.is_cluster_scoped(group, version, resource.kind());
         resource.store_previous_id(cluster_scoped);
         if !cluster_scoped {
-            self.set_field(resource, &METADATA_NAMESPACE, Tag::Implicit, fields)?;
+            for tree in METADATA_NAMESPACE.trees("") {
+                self.set_field(resource, tree, 1, Tag::Implicit, fields)?;
+            }
         }
         let role_binding = matches!(resource.kind(), "RoleBinding" | "ClusterRoleBinding");
         if role_binding {
             self.move_subjects(resource)?;
         }
-        let api_version = resource.api_version().to_owned();
-        for spec in self.specs.matching(&api_version, resource.kind()) {
-            let applies = match spec.path.as_str() {
-                "metadata/namespace" => false,
-                // Not the name of a Namespace that is none of the core group.
-                "metadata/name" => api_version == "v1",
-                "subjects/namespace" => !role_binding || spec.kind.is_empty(),
-                _ => true,
-            };
-            if applies {
-                self.set_field(resource, spec, Tag::Str, fields)?;
+        for tree in self.specs.trees(resource.kind()) {
+            for bit in bits(tree.for_version(resource.api_version())) {
+                let spec = tree.spec(bit);
+                let applies = match spec.path.as_str() {
+                    "metadata/namespace" => false,
+                    // Not the name of a Namespace that is none of the core group.
+                    "metadata/name" => resource.api_version() == "v1",
+                    "subjects/namespace" => !role_binding || spec.kind.is_empty(),
+                    _ => true,
+                };
+                if applies {
+                    self.set_field(resource, tree, bit, Tag::Str, fields)?;
+                }
             }
         }
         Ok(())
@@ -103,14 +110,17 @@ impl NamespaceTransformer {
     fn set_field(
         &self,
         resource: &mut Resource,
-        spec: &PathSpec,
+        tree: &PathTree,
+        spec: Specs,
         tag: Tag,
-        fields: &mut Vec<NodeId>,
+        fields: &mut Vec<Field>,
     ) -> Result<(), TransformError> {
         let doc = resource.doc_mut();
-        let done = find_or_make(doc, spec, Make::Scalar(tag), fields)
-            .and_then(|()| fields.iter().try_for_each(|field| self.set(doc, *field, spec.create)));
-        done.map_err(|error| at(resource, &spec.path)(error))
+        let turned = tree.making(spec) != 0;
+        let done = find_or_make(doc, tree, spec, Make::Scalar(tag), fields).and_then(|()| {
+            fields.iter().try_for_each(|(_, field)| self.set(doc, *field, turned).map_err(|error| (spec, error)))
+        });
+        done.map_err(|failed| failed_at(resource, tree, failed))
     }
 
     /// With `turned`, a null counts as the text it is written with, because the
@@ -163,16 +173,24 @@ impl NamespaceTransformer {
     }
 
     /// Kustomize compares after each resource; at the end there are the same conflicts.
-    fn check_ids(&self, resources: &ResourceSet, schema: &Schema) -> Result<(), TransformError> {
-        let mut ids = HashSet::with_capacity(resources.len());
-        for resource in resources {
-            let (group, version) = resource.group_version();
-            let cluster_scoped = schema.is_cluster_scoped(group, version, resource.kind());
-            let namespace = effective_namespace(resource.namespace(), cluster_scoped);
-            if !ids.insert((group, version, resource.kind(), resource.name(), namespace)) {
-                let (namespace, id) = (self.namespace.clone(), Box::new(resource.id()));
-                return Err(TransformError::NamespaceConflict { namespace, id });
-            }
+    fn check_ids(&self, resources: &ResourceSet, scopes: &[bool]) -> Result<(), TransformError> {
+        let id = |index: usize| {
+            let resource = &resources.as_slice()[index];
+            let namespace = effective_namespace(resource.namespace(), scopes[index]);
+            (resource.name(), namespace, resource.kind(), resource.api_version())
+        };
+        let hasher = RandomState::new();
+        let mut hashes: Vec<(u64, usize)> =
+            (0..resources.len()).map(|index| (hasher.hash_one(id(index)), index)).collect();
+        hashes.sort_unstable();
+        let alike = hashes.chunk_by(|a, b| a.0 == b.0).filter(|alike| alike.len() > 1);
+        let second = alike.filter_map(|alike| {
+            let mut seen = HashSet::new();
+            alike.iter().map(|hash| hash.1).find(|index| !seen.insert(id(*index)))
+        });
+        if let Some(index) = second.min() {
+            let (namespace, id) = (self.namespace.clone(), Box::new(resources.as_slice()[index].id()));
+            return Err(TransformError::NamespaceConflict { namespace, id });
         }
         Ok(())
     }

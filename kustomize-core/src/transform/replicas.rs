@@ -1,16 +1,15 @@
 //! `replicas` and the `ReplicaCountTransformer`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::field_spec::{Make, find_or_make, set_scalar};
-use super::{TransformError, at};
-use crate::config::FieldSpecs;
+use super::field_spec::{Field, Make, find_or_make, set_scalar};
+use super::{TransformError, WantedNames, failed_at};
+use crate::config::{FieldSpecs, bits};
 use crate::id::Gvk;
 use crate::kustomization::{FieldSpec, Replica};
 use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
-use crate::yaml::{NodeId, Tag};
+use crate::yaml::Tag;
 
 /// Sets how many replicas workloads have.
 #[derive(Debug, Clone)]
@@ -46,35 +45,35 @@ impl ReplicaCountTransformer {
 
     /// For each replica the resources that have or had its name.
     fn resources_by_replica(&self, resources: &ResourceSet) -> Vec<Vec<usize>> {
-        let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (at, replica) in self.replicas.iter().enumerate() {
-            by_name.entry(&replica.name).or_default().push(at);
-        }
+        let wanted = WantedNames::new(self.replicas.iter().map(|replica| replica.name.as_str()));
         let mut found = vec![Vec::new(); self.replicas.len()];
         for (index, resource) in resources.iter().enumerate() {
             let previous = resource.history.previous.iter().map(|previous| &*previous.name);
-            for name in previous.chain([resource.name()]) {
-                for replica in by_name.get(name).into_iter().flatten() {
-                    if found[*replica].last() != Some(&index) {
-                        found[*replica].push(index);
-                    }
+            for replica in previous.chain([resource.name()]).flat_map(|name| wanted.entries(name)) {
+                if found[*replica].last() != Some(&index) {
+                    found[*replica].push(index);
                 }
             }
         }
         found
     }
 
-    fn set(&self, resource: &mut Resource, replica: &Replica, fields: &mut Vec<NodeId>) -> Result<(), TransformError> {
+    fn set(&self, resource: &mut Resource, replica: &Replica, fields: &mut Vec<Field>) -> Result<(), TransformError> {
         let count = replica.count.to_string();
-        let api_version = resource.api_version().to_owned();
-        for spec in self.specs.matching(&api_version, resource.kind()) {
-            if !has_had_id(resource, &replica.name, [&spec.group, &spec.version, &spec.kind]) {
-                continue;
+        for tree in self.specs.trees(resource.kind()) {
+            for bit in bits(tree.for_version(resource.api_version())) {
+                if !has_had_id(resource, &replica.name, ["", "", &tree.spec(bit).kind]) {
+                    continue;
+                }
+                let doc = resource.doc_mut();
+                let done = find_or_make(doc, tree, bit, Make::Scalar(Tag::Int), fields).and_then(|()| {
+                    let mut fields = fields.iter();
+                    fields.try_for_each(|(_, field)| {
+                        set_scalar(doc, *field, Tag::Int, &count).map_err(|error| (bit, error))
+                    })
+                });
+                done.map_err(|failed| failed_at(resource, tree, failed))?;
             }
-            let doc = resource.doc_mut();
-            let done = find_or_make(doc, spec, Make::Scalar(Tag::Int), fields)
-                .and_then(|()| fields.iter().try_for_each(|field| set_scalar(doc, *field, Tag::Int, &count)));
-            done.map_err(|error| at(resource, &spec.path)(error))?;
         }
         Ok(())
     }

@@ -142,6 +142,7 @@ impl Document {
 
     // ---- reading ----
 
+    #[inline]
     pub(crate) fn kind(&self, id: NodeId) -> Kind {
         self.node(id).kind
     }
@@ -159,6 +160,7 @@ impl Document {
     }
 
     /// A scalar's text as YAML sees it (unquoted, unescaped, unfolded); empty for a collection.
+    #[inline]
     pub(crate) fn text(&self, id: NodeId) -> &str {
         let node = self.node(id);
         if node.kind != Kind::Scalar {
@@ -211,6 +213,7 @@ impl Document {
     }
 
     /// Whether the node is a null: `null`, `~`, nothing at all, or tagged so.
+    #[inline]
     pub(crate) fn is_null(&self, id: NodeId) -> bool {
         self.is_scalar(id) && self.tag(id) == Tag::Null
     }
@@ -280,7 +283,28 @@ impl Document {
 
     /// The value of `key` in a mapping.
     pub(crate) fn get(&self, map: NodeId, key: &str) -> Option<NodeId> {
-        self.entries(map).find(|(k, _)| self.text(*k) == key).map(|(_, v)| v)
+        let map = self.node(map);
+        let mut next = if map.kind == Kind::Mapping { map.a } else { NONE };
+        while next != NONE {
+            let value = NodeId(self.place(NodeId(next)).next);
+            if self.text_is(NodeId(next), key) {
+                return Some(value);
+            }
+            next = self.place(value).next;
+        }
+        None
+    }
+
+    /// Whether a scalar has this text. Lengths first, in which most keys differ.
+    #[inline]
+    fn text_is(&self, id: NodeId, text: &str) -> bool {
+        let node = self.node(id);
+        let (start, len) = (node.a as usize, (node.b & !OWNED) as usize);
+        if len != text.len() || node.kind != Kind::Scalar {
+            return false;
+        }
+        let buffer = if node.b & OWNED != 0 { &self.owned } else { &self.source.text };
+        buffer.as_bytes()[start..start + len] == *text.as_bytes()
     }
 
     /// The value below a path of mapping keys.
@@ -600,26 +624,31 @@ impl Document {
     }
 
     /// What stands at `id`: the node itself, or the one it is a link to.
+    #[inline]
     fn cell(&self, id: NodeId) -> NodeId {
         let place = self.place(id);
         if place.flags & LINK == 0 { id } else { NodeId(place.a) }
     }
 
+    #[inline]
     fn node(&self, id: NodeId) -> &Node {
         let place = &self.nodes[id.0 as usize];
         if place.flags & LINK == 0 { place } else { &self.nodes[place.a as usize] }
     }
 
+    #[inline]
     fn node_mut(&mut self, id: NodeId) -> &mut Node {
         let cell = self.cell(id);
         &mut self.nodes[cell.0 as usize]
     }
 
     /// The place in the tree, which a link does not share: its `next`.
+    #[inline]
     fn place(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
     }
 
+    #[inline]
     fn place_mut(&mut self, id: NodeId) -> &mut Node {
         &mut self.nodes[id.0 as usize]
     }

@@ -3,9 +3,9 @@
 
 use super::error::EmitError;
 use super::scalar::{self, Meaning};
-use super::{Document, Kind, NodeId, natural, print_string};
+use super::{Document, Kind, NodeId, natural};
 use crate::yaml::document::Children;
-use crate::yaml::print_string::Printer;
+use crate::yaml::print::Printer;
 
 /// Appends `id` and what is below it.
 ///
@@ -127,9 +127,8 @@ impl Emitter<'_, '_> {
 
     fn entry(&mut self, key: NodeId, value: NodeId) -> Result<(), EmitError> {
         self.printer.start_line();
-        let text =
-            print_string::through_json(self.doc.text(key)).map_err(|character| self.character(key, character))?;
-        self.printer.key(&text);
+        let doc = self.doc;
+        self.printer.key(doc.text(key)).map_err(|character| self.character(key, character))?;
         self.node(value, true)
     }
 
@@ -140,16 +139,15 @@ impl Emitter<'_, '_> {
     }
 
     fn scalar(&mut self, id: NodeId) -> Result<(), EmitError> {
-        match scalar::meaning(self.doc, id, self.in_flow())? {
+        let doc = self.doc;
+        match scalar::meaning(doc, id, self.in_flow())? {
             Meaning::Null => self.printer.word("null"),
             Meaning::Bool(value) => self.printer.word(if value { "true" } else { "false" }),
+            Meaning::Int(_) if is_canonical(doc.text(id)) => self.printer.word(doc.text(id)),
             Meaning::Int(value) => self.printer.word(&value.to_string()),
             Meaning::Uint(value) => self.printer.word(&value.to_string()),
             Meaning::Float(value) => self.printer.word(&scalar::float_text(value)),
-            Meaning::Str(text) => {
-                let text = print_string::through_json(&text).map_err(|character| self.character(id, character))?;
-                self.printer.string(&text);
-            }
+            Meaning::Str(text) => self.printer.string(&text).map_err(|character| self.character(id, character))?,
         }
         Ok(())
     }
@@ -157,4 +155,10 @@ impl Emitter<'_, '_> {
     fn character(&self, id: NodeId, character: char) -> EmitError {
         EmitError::Character { line: self.doc.line(id), character: u32::from(character) }
     }
+}
+
+/// Whether the text of an integer is how it is printed.
+fn is_canonical(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
 }

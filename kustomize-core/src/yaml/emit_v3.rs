@@ -2,7 +2,7 @@
 //! style it has, indented by two.
 
 use super::document::Children;
-use super::print_string::{Place, Printer};
+use super::print::{Place, Printer};
 use super::{Document, Kind, NodeId, Style, Tag, resolve};
 
 /// The node as `RNode.String()` of kyaml gives it, without comments.

@@ -6,7 +6,7 @@
 
 use super::Style;
 use super::events::{EventKind, Events};
-use super::print_string::{Place, Printer};
+use super::print::{Place, Printer};
 
 /// The text after a round trip; `None` if it does not read back.
 pub(crate) fn round_trip(text: &str) -> Option<String> {

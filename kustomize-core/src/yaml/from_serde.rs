@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{Document, NodeId, Scalar, Style, Tag, json, number, print_string, resolve};
+use super::{Document, NodeId, Scalar, Style, Tag, json, number, print, resolve};
 
 /// How numbers are taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Node<'_> {
         let style = match text {
             _ if text.contains('\n') => Style::Literal,
             _ if resolve::tag(text) != Tag::Str || resolve::is_special_v2(text) => Style::DoubleQuoted,
-            _ => print_string::quotes_v3(text),
+            _ => print::quotes_v3(text),
         };
         self.doc.new_scalar(Scalar { tag: Tag::Str, style, text })
     }

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use super::error::EmitError;
 use super::resolve::{self, Dialect, Plain};
 use super::{Document, NodeId, Style, Tag};
-use super::{folded, number, print_string};
+use super::{folded, number, print};
 
 /// A scalar of JSON.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +67,7 @@ pub(crate) fn reject_repeated_keys(doc: &Document, sorted: &[(NodeId, NodeId)]) 
 /// yaml.v3 writes text in double quotes instead that a block can't hold.
 fn folded(doc: &Document, id: NodeId) -> Result<Meaning<'_>, EmitError> {
     let text = doc.text(id);
-    if !text.contains('\n') || !print_string::is_block_allowed(text) {
+    if !text.contains('\n') || !print::is_block_allowed(text) {
         return Ok(Meaning::Str(text.into()));
     }
     let read = folded::round_trip(text).ok_or_else(|| misfit(doc, id, Tag::Str))?;
@@ -78,7 +78,7 @@ fn folded(doc: &Document, id: NodeId) -> Result<Meaning<'_>, EmitError> {
 /// then cannot read it.
 fn literal(doc: &Document, id: NodeId) -> Result<Meaning<'_>, EmitError> {
     let text = doc.text(id);
-    if print_string::is_block_allowed(text) {
+    if print::is_block_allowed(text) {
         return Err(misfit(doc, id, Tag::Str));
     }
     Ok(Meaning::Str(text.into()))

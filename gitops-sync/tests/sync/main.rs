@@ -1,0 +1,8 @@
+//! The engine on the embedded API server.
+
+mod apply;
+mod hooks;
+mod owners;
+mod plans;
+mod prune;
+mod world;

@@ -1,0 +1,98 @@
+//! Nearly all strings need no analysis: a look at their bytes is enough.
+
+use crate::yaml::resolve;
+
+/// What a look at the bytes of a text says; [`Simple::No`] where a closer look is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Simple {
+    /// Plain, and without spaces.
+    Word,
+    /// Plain, with spaces at which it may be folded.
+    Words,
+    /// A literal block.
+    Lines,
+    No,
+}
+
+/// Classes of bytes.
+const SPACE: u8 = 1;
+const LINE_FEED: u8 = 2;
+/// `:` and `#`, which mean something beside a space.
+const INDICATOR: u8 = 4;
+const OTHER: u8 = 8;
+
+const CLASS: [u8; 256] = {
+    let mut table = [OTHER; 256];
+    let mut byte = 0x21;
+    while byte < 0x7F {
+        table[byte] = 0;
+        byte += 1;
+    }
+    table[b' ' as usize] = SPACE;
+    table[b'\n' as usize] = LINE_FEED;
+    table[b':' as usize] = INDICATOR;
+    table[b'#' as usize] = INDICATOR;
+    table
+};
+
+impl Simple {
+    pub(super) fn of(text: &str) -> Self {
+        let bytes = text.as_bytes();
+        let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return Self::No };
+        let classes = bytes.iter().fold(0, |classes, byte| classes | CLASS[usize::from(*byte)]);
+        if classes & OTHER != 0 || *last == b' ' {
+            return Self::No;
+        }
+        if classes & LINE_FEED != 0 {
+            return if text.contains(" \n") { Self::No } else { Self::Lines };
+        }
+        if !is_plain_start(*first, text) || classes & INDICATOR != 0 && has_indicator(text) {
+            return Self::No;
+        }
+        if classes & SPACE != 0 { Self::Words } else { Self::Word }
+    }
+
+    pub(super) fn is_plain(self) -> bool {
+        matches!(self, Self::Word | Self::Words)
+    }
+}
+
+/// Whether a text that begins so is a string, and needs no quotes for its first character.
+fn is_plain_start(first: u8, text: &str) -> bool {
+    match first {
+        // `true`, `no`, `Off` and their like.
+        b't' | b'T' | b'f' | b'F' | b'y' | b'Y' | b'n' | b'N' | b'o' | b'O' => {
+            text.len() > 5 || !resolve::is_special_v2(text)
+        }
+        b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'/' | b'$' | b'(' | b'<' | b'=' | b'^' | b';' | b'\\' => true,
+        _ => false,
+    }
+}
+
+fn has_indicator(text: &str) -> bool {
+    text.ends_with(':') || text.contains(": ") || text.contains(" #")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::analysis::{Analysis, Place};
+    use super::*;
+    use crate::yaml::Style;
+    use crate::yaml::print::through_json;
+
+    proptest! {
+        #[test]
+        fn a_look_says_what_an_analysis_says(text in "[ \\n\\t#:a-eNOntruey0-9.'\"|>&*!%@`{}\\[\\]?,é\u{7f}-]{0,8}") {
+            let style = match Simple::of(&text) {
+                Simple::Word | Simple::Words => Style::Plain,
+                Simple::Lines => Style::Literal,
+                Simple::No => return Ok(()),
+            };
+            prop_assert_eq!(Analysis::of(&text).style_v2(&text, Place::Value), style);
+            let printed = through_json(&text).map(|text| text.into_owned());
+            prop_assert_eq!(printed, Ok(text));
+        }
+    }
+}
