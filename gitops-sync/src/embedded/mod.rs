@@ -25,8 +25,6 @@
 //! # }
 //! ```
 
-#![allow(dead_code, reason = "the parts arrive one after the other")]
-
 mod background;
 mod controllers;
 mod conversion;

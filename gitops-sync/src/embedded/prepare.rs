@@ -115,11 +115,7 @@ pub(super) fn keep_system_metadata(live: &Value, new: &mut Value) {
 /// Undoes what the request may not change and counts the generation.
 pub(super) fn update(resource: &Resource, subresource: &str, live: &Value, new: &mut Value) {
     match subresource {
-        "" => {
-            if resource.has("status") {
-                restore(live, new, "status");
-            }
-        }
+        "" if resource.has("status") => restore(live, new, "status"),
         // A status request changes the status and little else.
         "status" | "approval" => keep_all_but_status(resource, live, new),
         _ => {}

@@ -35,7 +35,7 @@ fn binary_exponent(suffix: &str) -> Option<u32> {
 fn binary(digits: u128, scale: u32, exponent: u32) -> Option<String> {
     let divisor = 10u128.checked_pow(scale)?;
     let bytes = digits.checked_mul(1u128.checked_shl(exponent)?)?;
-    if bytes % divisor != 0 {
+    if !bytes.is_multiple_of(divisor) {
         // Rounded up to thousandths, as Go's Quantity does beyond its precision.
         let milli = bytes.checked_mul(1000)?.div_ceil(divisor);
         return decimal(milli, 3, "");
@@ -45,7 +45,7 @@ fn binary(digits: u128, scale: u32, exponent: u32) -> Option<String> {
         return Some(bytes.to_string());
     }
     let mut index = 0;
-    while bytes % 1024 == 0 && index + 1 < BINARY.len() {
+    while bytes.is_multiple_of(1024) && index + 1 < BINARY.len() {
         bytes /= 1024;
         index += 1;
     }
@@ -65,7 +65,7 @@ fn decimal(digits: u128, scale: u32, suffix: &str) -> Option<String> {
     if digits == 0 {
         return Some("0".into());
     }
-    while digits % 10 == 0 {
+    while digits.is_multiple_of(10) {
         digits /= 10;
         exponent += 1;
     }

@@ -66,13 +66,6 @@ impl State {
         self.resources().any(|found| found.group == group && found.version == version)
     }
 
-    /// The resource whose kind an object states.
-    pub(crate) fn resource_of(&self, object: &Value) -> Option<&Arc<Resource>> {
-        let (group, version) = resource::split_api_version(object["apiVersion"].as_str()?);
-        let kind = object["kind"].as_str()?;
-        self.resources().find(|found| found.group == group && found.version == version && found.kind == kind)
-    }
-
     pub(crate) fn namespace(&self, name: &str) -> Option<&Arc<Value>> {
         self.store.get(&collection("", "namespaces"), &key("", name))
     }

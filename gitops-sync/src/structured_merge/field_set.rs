@@ -38,14 +38,8 @@ impl Walk {
             Shape::Scalar(_) | Shape::AnyList => self.own(),
             Shape::List(list) if list.kind == ListKind::Atomic => self.own(),
             Shape::Map(map) if map.atomic => self.own(),
-            Shape::List(list) => match value {
-                Value::Array(items) => self.list(list, items),
-                _ => {}
-            },
-            Shape::Map(map) => match value {
-                Value::Object(fields) => self.map(map, fields),
-                _ => {}
-            },
+            Shape::List(list) => self.list(list, value.as_array().map_or(&[], Vec::as_slice)),
+            Shape::Map(map) => self.map(map, value.as_object().into_iter().flatten()),
         }
     }
 
@@ -67,7 +61,7 @@ impl Walk {
         }
     }
 
-    fn map(&mut self, ty: &MapType, fields: &Map<String, Value>) {
+    fn map<'a>(&mut self, ty: &MapType, fields: impl Iterator<Item = (&'a String, &'a Value)>) {
         for (key, value) in fields {
             let declared = ty.fields.contains_key(key);
             let below = ty.type_of(key);

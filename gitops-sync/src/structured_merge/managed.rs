@@ -1,15 +1,15 @@
 //! Who manages which fields, and what an apply or an update makes of it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::compare::{Comparison, compare};
+use super::conflict::{ApplyError, Conflict};
 use super::field_set::field_set;
-use super::merge::{MergeError, merge};
-use super::path::Path;
+use super::manager::{Manager, ManagerFields, Operation};
+use super::merge::merge;
 use super::reconcile::reconcile;
 use super::remove::remove;
 use super::schema::Type;
@@ -21,78 +21,6 @@ const MAX_UPDATE_MANAGERS: usize = 10;
 
 /// Under this name fields stand that were there before managers were tracked.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";
-
-/// How a manager wrote its fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Operation {
-    /// By server-side apply: fields left out are given up.
-    Apply,
-    /// By create, update or another patch: fields are only ever added or taken.
-    Update,
-}
-
-impl Operation {
-    /// As `managedFields` writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Apply => "Apply",
-            Self::Update => "Update",
-        }
-    }
-}
-
-/// The identity of a manager: two entries with the same one are merged.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub struct Manager {
-    /// The field manager's name.
-    pub name: String,
-    /// How it writes.
-    pub operation: Operation,
-    /// The version it wrote, for updates only: an applier is one whatever version it applies.
-    pub api_version: Option<String>,
-    /// The subresource it wrote through, such as `status`; else empty.
-    pub subresource: String,
-}
-
-impl Manager {
-    /// The manager of an apply.
-    pub fn applier(name: impl Into<String>, subresource: impl Into<String>) -> Self {
-        Self { name: name.into(), operation: Operation::Apply, api_version: None, subresource: subresource.into() }
-    }
-
-    /// The manager of an update at this version.
-    pub fn updater(name: impl Into<String>, api_version: impl Into<String>, subresource: impl Into<String>) -> Self {
-        let api_version = Some(api_version.into());
-        Self { name: name.into(), operation: Operation::Update, api_version, subresource: subresource.into() }
-    }
-}
-
-/// As conflict messages name a manager: `"kubectl" using apps/v1`.
-impl fmt::Display for Manager {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.name)?;
-        if !self.subresource.is_empty() {
-            write!(f, " with subresource {:?}", self.subresource)?;
-        }
-        match &self.api_version {
-            Some(version) => write!(f, " using {version}"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// What a manager manages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ManagerFields {
-    /// Its fields.
-    pub fields: FieldSet,
-    /// The version in which they are named.
-    pub api_version: String,
-    /// When it last changed something, RFC 3339 with seconds.
-    pub time: Option<String>,
-}
 
 /// The managers of one object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -124,58 +52,6 @@ impl Versions for Arc<Type> {
     fn type_at(&self, _api_version: &str) -> Option<Arc<Type>> {
         Some(self.clone())
     }
-}
-
-/// A field that someone else manages with another value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Conflict {
-    /// Who manages it.
-    pub manager: Manager,
-    /// The field.
-    pub path: Path,
-}
-
-/// Why an apply is refused.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum ApplyError {
-    /// Others manage some of the fields with other values.
-    #[error("Apply failed with {}", conflict_message(conflicts))]
-    Conflicts {
-        /// The fields, by manager.
-        conflicts: Vec<Conflict>,
-    },
-    /// The objects cannot be merged.
-    #[error("failed to merge config")]
-    Merge {
-        /// Why.
-        #[source]
-        source: MergeError,
-    },
-    /// The version to apply at has no type.
-    #[error("no type is known for version {api_version}")]
-    UnknownVersion {
-        /// That version.
-        api_version: String,
-    },
-}
-
-/// As the API server words it.
-fn conflict_message(conflicts: &[Conflict]) -> String {
-    if let [single] = conflicts {
-        return format!("1 conflict: conflict with {}: {}", single.manager, single.path);
-    }
-    let mut lines = Vec::new();
-    let mut last = None;
-    for conflict in conflicts {
-        if last != Some(&conflict.manager) {
-            lines.push(format!("conflicts with {}:", conflict.manager));
-            last = Some(&conflict.manager);
-        }
-        lines.push(format!("- {}", conflict.path));
-    }
-    format!("{} conflicts: {}", conflicts.len(), lines.join("\n"))
 }
 
 /// Metadata that nobody manages.

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::fields_v1::FieldsError;
-use super::managed::{ManagedFields, Manager, ManagerFields, Operation};
+use super::managed::ManagedFields;
+use super::manager::{Manager, ManagerFields, Operation};
 use super::set::FieldSet;
 
 impl ManagedFields {

@@ -87,67 +87,78 @@ fn merge_map(
     Ok((!out.is_empty()).then_some(Value::Object(out)))
 }
 
-/// Items by path element. The live list may have duplicates, which then merge with nothing.
-fn index<'a>(
-    ty: &ListType,
-    items: &'a [Value],
-    duplicates_allowed: bool,
-    path: &str,
-) -> Result<(Vec<PathElement>, BTreeMap<PathElement, Option<&'a Value>>), MergeError> {
-    let mut order = Vec::new();
-    let mut found: BTreeMap<PathElement, Option<&Value>> = BTreeMap::new();
-    for (position, item) in items.iter().enumerate() {
-        let fail = |message| MergeError { path: path.to_owned(), message };
-        let element = ty.element_of(item).map_err(|message| fail(format!("element {position}: {message}")))?;
-        let duplicate = found.contains_key(&element);
-        if duplicate && !duplicates_allowed {
-            return Err(fail(format!("duplicate entries for key {element}")));
-        }
-        found.insert(element.clone(), (!duplicate).then_some(item));
-        order.push(element);
-    }
-    Ok((order, found))
+/// A list with its items by path element.
+struct Indexed<'a> {
+    order: Vec<PathElement>,
+    /// Duplicates have no value: they merge with nothing.
+    items: BTreeMap<PathElement, Option<&'a Value>>,
 }
 
+impl<'a> Indexed<'a> {
+    fn new(ty: &ListType, list: &'a [Value], duplicates_allowed: bool, path: &str) -> Result<Self, MergeError> {
+        let mut indexed = Self { order: Vec::new(), items: BTreeMap::new() };
+        for (position, item) in list.iter().enumerate() {
+            let fail = |message| MergeError { path: path.to_owned(), message };
+            let element = ty.element_of(item).map_err(|message| fail(format!("element {position}: {message}")))?;
+            let duplicate = indexed.items.contains_key(&element);
+            if duplicate && !duplicates_allowed {
+                return Err(fail(format!("duplicate entries for key {element}")));
+            }
+            indexed.items.insert(element.clone(), (!duplicate).then_some(item));
+            indexed.order.push(element);
+        }
+        Ok(indexed)
+    }
+
+    fn has(&self, element: &PathElement) -> bool {
+        self.items.contains_key(element)
+    }
+
+    fn get(&self, element: &PathElement) -> Option<&'a Value> {
+        self.items.get(element).copied().flatten()
+    }
+}
+
+/// Walks both lists in step. Items only one of them has keep their place; items that both have
+/// come in the order of `applied`.
 fn merge_list(ty: &ListType, live: &[Value], applied: &[Value], path: &mut String) -> Merged {
-    let (new, new_items) = index(ty, applied, false, path)?;
-    let (before, before_items) = index(ty, live, true, path)?;
-    let mut shared: Vec<_> = new.iter().filter(|element| before_items.contains_key(element)).collect();
-    shared.reverse();
-    let mut next_shared = shared.pop();
+    let new = Indexed::new(ty, applied, false, path)?;
+    let before = Indexed::new(ty, live, true, path)?;
+    let mut shared = new.order.iter().filter(|element| before.has(element));
+    let mut next_shared = shared.next();
     let mut merged = BTreeSet::new();
     let mut out = Vec::new();
     let (mut l, mut r) = (0, 0);
-    while l < before.len() || r < new.len() {
-        if let (Some(old), Some(added)) = (before.get(l), new.get(r)) {
+    while l < before.order.len() || r < new.order.len() {
+        if let (Some(old), Some(added)) = (before.order.get(l), new.order.get(r)) {
             if old == added {
                 merged.insert(old);
-                out.extend(item(ty, old, before_items[old], new_items[old], path)?);
+                out.extend(item(ty, old, before.get(old), new.get(old), path)?);
                 (l, r) = (l + 1, r + 1);
-                next_shared = shared.pop();
+                next_shared = shared.next();
                 continue;
             }
             // A shared item, but not the one whose turn it is.
-            if new_items.contains_key(old) && next_shared.is_some_and(|next| next != old) {
+            if new.has(old) && next_shared.is_some_and(|next| next != old) {
                 l += 1;
                 continue;
             }
         }
-        if let Some(old) = before.get(l) {
-            if !new_items.contains_key(old) {
-                out.extend(item(ty, old, Some(&live[l]), None, path)?);
+        if let Some(old) = before.order.get(l) {
+            if !new.has(old) {
+                out.extend(item(ty, old, live.get(l), None, path)?);
                 l += 1;
                 continue;
             } else if merged.contains(old) {
                 l += 1;
             }
         }
-        if let Some(added) = new.get(r) {
+        if let Some(added) = new.order.get(r) {
             merged.insert(added);
-            out.extend(item(ty, added, before_items.get(added).copied().flatten(), new_items[added], path)?);
+            out.extend(item(ty, added, before.get(added), new.get(added), path)?);
             r += 1;
             if next_shared == Some(added) {
-                next_shared = shared.pop();
+                next_shared = shared.next();
             }
         }
     }

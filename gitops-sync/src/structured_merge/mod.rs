@@ -26,14 +26,18 @@
 
 mod builtin;
 mod compare;
+mod conflict;
 mod field_set;
 mod fields_v1;
 mod json_schema;
 mod last_applied;
 mod managed;
 mod managed_wire;
+mod manager;
 mod merge;
 mod path;
+#[cfg(test)]
+mod properties;
 mod reconcile;
 mod remove;
 mod schema;
@@ -43,11 +47,13 @@ mod value;
 
 pub use builtin::{builtin_kinds, builtin_type, builtin_type_name};
 pub use compare::{Comparison, compare};
+pub use conflict::{ApplyError, Conflict};
 pub use field_set::field_set;
 pub use fields_v1::FieldsError;
 pub use json_schema::type_from_json_schema;
 pub use last_applied::fields_of_last_applied;
-pub use managed::{ApplyError, ApplyRequest, Conflict, ManagedFields, Manager, ManagerFields, Operation, Versions};
+pub use managed::{ApplyRequest, ManagedFields, Versions};
+pub use manager::{Manager, ManagerFields, Operation};
 pub use merge::{MergeError, merge};
 pub use path::{Path, PathElement};
 pub use remove::remove;

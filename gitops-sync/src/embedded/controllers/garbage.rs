@@ -10,14 +10,14 @@ use crate::embedded::delete::{FOREGROUND, ORPHAN};
 use crate::embedded::resource::Resource;
 use crate::embedded::state::State;
 
-/// Every object that is there, with how to change it.
-type Found = Vec<(Arc<Resource>, Arc<Value>)>;
+/// An object that is there, with how to change it.
+type Found = (Arc<Resource>, Arc<Value>);
 
 pub(super) fn collect(state: &mut State) {
     let all = everything(state);
     let owners: BTreeMap<&str, &Arc<Value>> =
         all.iter().filter_map(|(_, object)| Some((object["metadata"]["uid"].as_str()?, object))).collect();
-    let mut dependents: BTreeMap<&str, Vec<&(Arc<Resource>, Arc<Value>)>> = BTreeMap::new();
+    let mut dependents: BTreeMap<&str, Vec<&Found>> = BTreeMap::new();
     for found in &all {
         for owner in owner_references(&found.1) {
             dependents.entry(owner["uid"].as_str().unwrap_or("")).or_default().push(found);
@@ -50,7 +50,7 @@ pub(super) fn collect(state: &mut State) {
     }
 }
 
-fn everything(state: &State) -> Found {
+fn everything(state: &State) -> Vec<Found> {
     let resources = state.resources().filter(|resource| state.storage_version(resource) == resource.api_version());
     resources
         .flat_map(|resource| {
