@@ -34,8 +34,9 @@ pub(crate) fn meaning(doc: &Document, id: NodeId, in_flow: bool) -> Result<Meani
             return literal(doc, id);
         }
         (Tag::Implicit | Tag::Str, _) => Plain::Str,
-        (tag, style) => return tagged(doc, id, tag, style),
+        (tag, _) => return tagged(doc, id, tag, in_flow),
     };
+    let plain = if is_quoted_in_flow(text, plain, in_flow) { Plain::Str } else { plain };
     from_plain(doc, id, plain)
 }
 
@@ -84,16 +85,23 @@ fn literal(doc: &Document, id: NodeId) -> Result<Meaning<'_>, EmitError> {
     Ok(Meaning::Str(text.into()))
 }
 
-fn tagged(doc: &Document, id: NodeId, tag: Tag, style: Style) -> Result<Meaning<'_>, EmitError> {
-    let text = doc.text(id);
+/// Of what is no string only a time has characters for which yaml.v3 puts
+/// quotes around it inside a flow collection.
+fn is_quoted_in_flow(text: &str, plain: Plain, in_flow: bool) -> bool {
+    in_flow && matches!(plain, Plain::Timestamp(_)) && text.contains(':')
+}
+
+fn tagged(doc: &Document, id: NodeId, tag: Tag, in_flow: bool) -> Result<Meaning<'_>, EmitError> {
+    let (text, style) = (doc.text(id), doc.style(id));
     match tag {
         Tag::Null | Tag::Bool | Tag::Int | Tag::Float | Tag::Timestamp => {
             // A tag that nobody wrote out is left out where the text says the same,
             // and then quotes make it a string.
-            if !doc.is_tagged(id) && style != Style::Plain && resolve::tag(text) == tag {
+            let plain = resolve::tagged(Dialect::V3, tag, text).ok_or_else(|| misfit(doc, id, tag))?;
+            let is_quoted = style != Style::Plain || is_quoted_in_flow(text, plain, in_flow);
+            if !doc.is_tagged(id) && is_quoted && resolve::tag(text) == tag {
                 return Ok(Meaning::Str(text.into()));
             }
-            let plain = resolve::tagged(Dialect::V3, tag, text).ok_or_else(|| misfit(doc, id, tag))?;
             from_plain(doc, id, plain)
         }
         Tag::Binary => {
@@ -142,5 +150,46 @@ pub(crate) fn float_text(value: f64) -> String {
         Plain::Int(int) => int.to_string(),
         Plain::Uint(int) => int.to_string(),
         _ => number::general(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::yaml::{Limits, SourceText, emit, parse};
+
+    /// What kustomize prints for the fields of a manifest.
+    fn printed(text: &str) -> Result<String, EmitError> {
+        let documents = parse(Arc::new(SourceText { text: text.to_owned() }), &Limits::new()).expect("valid YAML");
+        let mut out = Vec::new();
+        emit(&documents[0], documents[0].root(), &mut out)?;
+        Ok(String::from_utf8_lossy(&out).into_owned())
+    }
+
+    #[test]
+    fn flow_collections_change_what_a_scalar_is() {
+        assert_eq!(printed("a: {b: }").as_deref(), Ok("a:\n  b: \"\"\n"));
+        assert_eq!(printed("a: [2001-1-1 1:2:3]").as_deref(), Ok("a:\n- \"2001-1-1 1:2:3\"\n"));
+        assert_eq!(printed("a: [2001-1-1]").as_deref(), Ok("a:\n- \"2001-01-01T00:00:00Z\"\n"));
+        assert_eq!(printed("a:\n- 2001-1-1 1:2:3").as_deref(), Ok("a:\n- \"2001-01-01T01:02:03Z\"\n"));
+    }
+
+    #[test]
+    fn tags_hold_where_they_were_written_out() {
+        assert_eq!(
+            printed("a: !!int \"5\"\nb: !!str 5\nc: !!float 3\nd: !x 1").as_deref(),
+            Ok("a: 5\nb: \"5\"\nc: 3\nd: \"1\"\n")
+        );
+        assert!(matches!(printed("a: !!int x"), Err(EmitError::Tag { line: Some(1), .. })));
+    }
+
+    #[test]
+    fn what_json_has_not_is_an_error() {
+        assert!(matches!(printed("a: 1\nb: .inf"), Err(EmitError::Number { line: Some(2), .. })));
+        assert!(matches!(printed("a: {1: x}"), Err(EmitError::Key { .. })));
+        assert!(matches!(printed("a: \"\\u0080\""), Err(EmitError::Character { .. })));
+        assert_eq!(printed("1: x\n~: y").as_deref(), Ok("\"1\": x\n"));
     }
 }
