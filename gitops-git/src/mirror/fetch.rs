@@ -141,6 +141,7 @@ impl Mirror {
         let fresh = Generation::create(&self.root)?;
         let commit = self.fetch_into(&fresh, revision)?;
         fresh.publish(&self.root)?;
+        generation::sweep(&self.root, Some(&fresh))?;
         Ok((fresh, commit))
     }
 
