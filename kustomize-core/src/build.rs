@@ -18,7 +18,7 @@ use crate::schema::Schema;
 use crate::source::FileSource;
 use crate::vars::Vars;
 use crate::yaml::{self, Document};
-use crate::{generate, generators, order, plugin, references, transformers};
+use crate::{generate, generators, manifest, order, plugin, references, transformers};
 
 /// What a build gives.
 #[derive(Debug, Clone, Default)]
@@ -150,6 +150,7 @@ impl<'a> Target<'a> {
         if !unused.is_empty() {
             self.loader.session.warn(Warning::UnusedVars { names: unused });
         }
+        self.check(resources)?;
         resources.as_mut_vec().retain(|resource| !metadata::is_local_config(resource));
         self.sort(resources)?;
         if self.loader.session.options.managed_by_label || self.wants("managedByLabel") {
@@ -159,6 +160,15 @@ impl<'a> Target<'a> {
         let (origin, transformations) = (self.wants("originAnnotations"), self.wants("transformerAnnotations"));
         resources.iter_mut().for_each(|resource| metadata::clean_annotations(resource, origin, transformations));
         Ok(layer.resources)
+    }
+
+    /// A patch or replacement may have taken away what makes a manifest a resource.
+    fn check(&self, resources: &ResourceSet) -> Result<(), BuildError> {
+        let broken = |resource: &Resource| {
+            let problem = manifest::problem(resource.doc())?;
+            Some(BuildError::Broken { kustomization: self.path.clone(), id: Box::new(resource.original_id()), problem })
+        };
+        resources.iter().find_map(broken).map_or(Ok(()), Err)
     }
 
     /// Adds files and bases, in order.

@@ -165,6 +165,16 @@ pub enum BuildError {
         /// What is wrong.
         problem: String,
     },
+    /// What a kustomization does to a resource leaves no valid one.
+    #[error("{}: {id} is no valid resource any more: {problem}", kustomization.display())]
+    Broken {
+        /// The kustomization file that is built.
+        kustomization: PathBuf,
+        /// The resource as it was read.
+        id: Box<ResourceId>,
+        /// What is wrong.
+        problem: String,
+    },
     /// An item of a list in a manifest cannot be written as JSON.
     #[error("{}: cannot expand a list", path.display())]
     Unprintable {

@@ -53,22 +53,13 @@ impl Manifests<'_> {
         Ok(documents)
     }
 
-    /// What kustomize asks of a resource: a kind, and a name unless it is a list.
     fn check(&self, doc: &Document) -> Result<(), BuildError> {
-        let root = doc.root();
-        let text = |node: NodeId, key| {
-            let value = doc.get(node, key).filter(|value| !is_nothing(doc, *value));
-            value.map(|value| doc.text(value)).unwrap_or_default()
-        };
-        let kind = text(root, "kind");
-        let name = doc.get(root, "metadata").map(|metadata| text(metadata, "name")).unwrap_or_default();
-        let problem = match () {
-            () if !doc.is_mapping(root) => "not a resource, as it is no mapping".to_owned(),
-            () if kind.is_empty() => "the resource has no kind".to_owned(),
-            () if name.is_empty() && !kind.ends_with("List") => format!("the {kind} has no metadata.name"),
-            () => return Ok(()),
-        };
-        Err(BuildError::NotAResource { path: self.path.to_owned(), line: doc.line(root), problem })
+        match problem(doc) {
+            Some(problem) => {
+                Err(BuildError::NotAResource { path: self.path.to_owned(), line: doc.line(doc.root()), problem })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Replaces every resource whose kind ends in `List` by its items. They come
@@ -101,6 +92,23 @@ impl Manifests<'_> {
         let at = |source| BuildError::Unprintable { path: self.path.to_owned(), source };
         let text = json::write_go(list, item, true).map_err(at)?;
         self.documents(Arc::new(SourceText { text }))
+    }
+}
+
+/// What a resource lacks: kustomize asks for a kind, and for a name unless it is a list.
+pub(crate) fn problem(doc: &Document) -> Option<String> {
+    let root = doc.root();
+    let text = |node: NodeId, key| {
+        let value = doc.get(node, key).filter(|value| !is_nothing(doc, *value));
+        value.map(|value| doc.text(value)).unwrap_or_default()
+    };
+    let kind = text(root, "kind");
+    let name = doc.get(root, "metadata").map(|metadata| text(metadata, "name")).unwrap_or_default();
+    match () {
+        () if !doc.is_mapping(root) => Some("not a resource, as it is no mapping".to_owned()),
+        () if kind.is_empty() => Some("the resource has no kind".to_owned()),
+        () if name.is_empty() && !kind.ends_with("List") => Some(format!("the {kind} has no metadata.name")),
+        () => None,
     }
 }
 

@@ -51,11 +51,13 @@ pub(crate) fn adopt_build_annotations(resource: &mut Resource) {
 
 /// What programs that a build runs see of its notes: kustomize's own annotations.
 pub(crate) fn write_build_annotations(history: &History, annotations: &mut BTreeMap<String, String>) {
-    annotations.retain(|key, _| !BUILD_ANNOTATIONS.contains(&key.as_str()));
     let mut write = |name: &str, text: String| {
-        if !text.is_empty() {
-            annotations.insert(format!("{INTERNAL}{name}"), text);
-        }
+        let key = format!("{INTERNAL}{name}");
+        if text.is_empty() {
+            annotations.remove(&key)
+        } else {
+            annotations.insert(key, text)
+        };
     };
     let list = |texts: &mut dyn Iterator<Item = &Arc<str>>| texts.map(|text| &**text).collect::<Vec<_>>().join(",");
     write("prefixes", list(&mut history.prefixes.iter()));

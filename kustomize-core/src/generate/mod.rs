@@ -89,6 +89,12 @@ pub enum GenerateError {
         /// The key.
         key: String,
     },
+    /// YAML has another use for the key, so that it could not be printed.
+    #[error("the key `{key}` cannot be printed")]
+    MergeKey {
+        /// The key.
+        key: String,
+    },
     /// The content cannot be written as JSON, which the name's hash is made of.
     #[error("cannot hash the content of {resource}")]
     Hash {
@@ -142,6 +148,9 @@ fn data_of(
     for (key, value) in key_values::read(sources, read_file).map_err(in_generator)? {
         if data.contains_key(&key) {
             return Err(in_generator(GenerateError::RepeatedKey { key }));
+        }
+        if key == "<<" {
+            return Err(in_generator(GenerateError::MergeKey { key }));
         }
         data.insert(key, value);
     }

@@ -19,16 +19,17 @@ const ID: &str = "kustomize.config.k8s.io/id";
 const NEEDS_HASH: &str = "kustomize.config.k8s.io/needs-hash";
 const BEHAVIOR: &str = "kustomize.config.k8s.io/behavior";
 
+/// Where kyaml keeps the file of a resource, in its old and its new way.
+const PATHS: [&str; 2] = ["config.kubernetes.io/path", "internal.config.kubernetes.io/path"];
+
 /// The annotations that only serve the way to a function and back.
-const TRANSIENT: [&str; 8] = [
+const TRANSIENT: [&str; 6] = [
     ID,
     "config.kubernetes.io/index",
     "internal.config.kubernetes.io/index",
     "internal.config.kubernetes.io/annotations-migration-resource-id",
     "internal.config.kubernetes.io/id",
     "config.k8s.io/id",
-    "config.kubernetes.io/path",
-    "internal.config.kubernetes.io/path",
 ];
 
 /// The ResourceList that a function reads to transform resources.
@@ -116,6 +117,16 @@ fn annotate(doc: &mut Document, entries: &[(&str, &str)]) {
     }
 }
 
+/// Gives a resource that has one of the two paths the other as well.
+fn complete_paths(doc: &mut Document) {
+    let text = |key| Some(doc.get_text(doc.get_path(doc.root(), &["metadata", "annotations"])?, key)?.to_owned());
+    match PATHS.map(text) {
+        [Some(path), None] => annotate(doc, &[(PATHS[1], &path)]),
+        [None, Some(path)] => annotate(doc, &[(PATHS[0], &path)]),
+        _ => {}
+    }
+}
+
 fn field(doc: &mut Document, map: NodeId, key: &str) -> NodeId {
     if doc.get(map, key).is_none() {
         let value = doc.new_mapping();
@@ -131,6 +142,7 @@ fn resource_list(items: Vec<Document>, config: Document) -> String {
     list.set_value(root, "kind", Scalar::plain("ResourceList"));
     let sequence = list.new_sequence();
     for (index, mut item) in items.into_iter().enumerate() {
+        complete_paths(&mut item);
         let (index, id) = (index.to_string(), (index + 1).to_string());
         annotate(
             &mut item,
@@ -149,6 +161,21 @@ fn resource_list(items: Vec<Document>, config: Document) -> String {
     let config = list.copy_from(&config, config.root());
     list.set(root, "functionConfig", config);
     yaml::emit_v3(&list, root)
+}
+
+/// Gives resources that have no path the one that kyaml would write them to.
+pub(super) fn default_paths(resources: &mut [Resource]) {
+    for resource in resources {
+        let mut texts = string_map(resource.doc(), metadata_field(resource, "annotations"));
+        let known = PATHS.iter().find_map(|key| texts.get(*key).cloned());
+        let file = format!("{}_{}.yaml", resource.kind().to_lowercase(), resource.name());
+        let path = known.unwrap_or_else(|| match resource.namespace() {
+            "" => file,
+            namespace => format!("{namespace}/{file}"),
+        });
+        texts.extend(PATHS.map(|key| (key.to_owned(), path.clone())));
+        set_metadata_map(resource, "annotations", &texts);
+    }
 }
 
 /// The resources that a program wrote, without the marks that it was given.

@@ -217,19 +217,27 @@ impl Finder<'_> {
         let value = match (found, self.create) {
             (Some(value), _) => value,
             (None, None) => return Ok(()),
-            (None, Some(kind)) => {
-                let value = self.new_node(kind_before(rest, kind));
-                if self.doc.is_mapping(node) {
-                    let key = self.doc.new_scalar(Scalar::plain(field));
-                    self.doc.push_entry(node, key, value);
-                }
-                value
-            }
+            (None, Some(kind)) => self.make_field(node, field, kind_before(rest, kind)),
         };
         match rest.first() {
             Some(part) if self.doc.is_scalar(value) => self.in_text(value, &part.text, rest),
             _ => self.follow(value, rest),
         }
+    }
+
+    fn make_field(&mut self, node: NodeId, field: &str, kind: Kind) -> NodeId {
+        let value = self.new_node(kind);
+        if self.doc.is_mapping(node) {
+            let key = self.doc.new_scalar(Scalar::plain(field));
+            self.doc.push_entry(node, key, value);
+        } else if field.is_empty() && !self.doc.is_null(node) {
+            // To set the field without a name is to set the value itself.
+            let style = self.doc.style(node);
+            let empty = self.new_node(kind);
+            self.doc.set_style(empty, style);
+            self.doc.replace(node, empty);
+        }
+        value
     }
 
     /// An element without a name stands for a value that is an empty text.
