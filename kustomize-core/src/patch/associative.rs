@@ -4,10 +4,10 @@
 //! wrong included: what happens to items without a key, to items whose
 //! second key is missing (the `protocol` of a port) and to empty ones is
 //! what users of kustomize get. Do not simplify it; where it matters that it
-//! is fast, [`Merge::walk_distinct`] does the same in one pass.
+//! is fast, `walk_distinct` does the same in one pass.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::schema::SchemaNode;
 use crate::yaml::{Kind, NodeId, Scalar, Style};
@@ -48,6 +48,10 @@ impl<'a> Merge<'a> {
             same: sources.origin == Some(dest),
         };
         let keys: Vec<&str> = if keys.is_empty() { vec![""] } else { keys.iter().map(|key| &**key).collect() };
+        if let Some(pairs) = self.pairs(&lists, &keys).filter(|pairs| !pairs.is_empty()) {
+            let merged = self.walk_distinct(pairs, items)?;
+            return Ok(Walked::Node(self.new_list(merged)));
+        }
         let mut values = self.all_values(&lists, &keys);
         if keys.len() > 1 {
             merge_values(&mut values);
@@ -57,6 +61,52 @@ impl<'a> Merge<'a> {
         }
         let merged = self.merge_items(&mut lists, &values, &keys, items)?;
         Ok(Walked::Node(self.new_list(merged)))
+    }
+
+    /// Which items belong together, those of the patch first; `None` if there
+    /// is one that the one key does not tell apart from all others.
+    fn pairs(&self, lists: &Lists, keys: &[&str]) -> Option<Vec<Sources>> {
+        let &[key] = keys else { return None };
+        let value = |item: NodeId| {
+            let field = self.doc.get(item, key).filter(|field| !self.doc.is_null(*field))?;
+            Some(self.doc.text(field)).filter(|text| !text.is_empty())
+        };
+        let mut dest = HashMap::with_capacity(lists.dest.len());
+        for item in &lists.dest {
+            if dest.insert(value(*item)?, *item).is_some() {
+                return None;
+            }
+        }
+        let mut pairs = Vec::with_capacity(lists.dest.len());
+        let mut patched = HashSet::new();
+        for item in lists.origin().into_iter().flatten() {
+            let value = value(*item)?;
+            if !patched.insert(value) {
+                return None;
+            }
+            pairs.push(Sources { dest: dest.get(value).copied(), origin: Some(*item) });
+        }
+        let rest = lists.dest.iter().filter(|item| value(**item).is_some_and(|value| !patched.contains(value)));
+        pairs.extend(rest.map(|item| Sources { dest: Some(*item), origin: None }));
+        Some(pairs)
+    }
+
+    /// What the rest of this file comes down to where items are distinct.
+    fn walk_distinct(
+        &mut self,
+        pairs: Vec<Sources>,
+        schema: Option<SchemaNode<'a>>,
+    ) -> Result<Vec<NodeId>, MergeError> {
+        let mut merged = Vec::with_capacity(pairs.len());
+        for pair in pairs {
+            let Walked::Node(item) = self.walk(pair, schema)? else { continue };
+            if self.is_missing_or_empty_map(item) {
+                continue;
+            }
+            // An item that the patch replaces as a whole (`$patch: replace`) stays what it was.
+            merged.push(pair.dest.unwrap_or_else(|| self.doc.copy(item)));
+        }
+        Ok(merged)
     }
 
     /// A list of these items; one that is there twice becomes two.
@@ -337,4 +387,61 @@ fn completed(first: &[String], second: &[String]) -> Option<Values> {
         merged.push(if a.is_empty() { b.clone() } else { a.clone() });
     }
     common.then_some(merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::schema::Schema;
+    use crate::yaml::{self, Document, Limits, SourceText};
+
+    fn parse(text: String) -> Document {
+        yaml::parse(Arc::new(SourceText { text }), &Limits::default()).expect("test YAML").remove(0)
+    }
+
+    /// The merged list, by the fast way if it is to be and can be taken.
+    fn merged(dest: &str, origin: &str, fast: bool) -> Option<String> {
+        let mut doc = parse(format!("{{l: {dest}, p: {origin}}}"));
+        let schema = Schema::builtin();
+        let pod = schema.for_gvk("", "v1", "Pod").and_then(|pod| pod.field("spec")?.field("containers")?.items());
+        let list = |doc: &Document, key| doc.get(doc.root(), key).map(|list| doc.items(list).collect());
+        let mut lists = Lists { dest: list(&doc, "l")?, origin: list(&doc, "p"), same: false };
+        let mut merge = Merge::new(&mut doc, &schema);
+        let merged = if fast {
+            let pairs = merge.pairs(&lists, &["name"])?;
+            merge.walk_distinct(pairs, pod)
+        } else {
+            let values = merge.all_values(&lists, &["name"]);
+            merge.merge_items(&mut lists, &values, &["name"], pod)
+        };
+        let list = merge.new_list(merged.expect("merges"));
+        Some(yaml::json::write_go(&doc, list, false).expect("printable"))
+    }
+
+    fn list() -> impl Strategy<Value = String> {
+        let item = (
+            prop::sample::select(vec!["a", "b", "c", "d"]),
+            "(, image: [x-z])?",
+            "(, env: \\[\\{name: [A-C], value: [0-9]\\}\\])?",
+            "(, \\$patch: (delete|replace|merge))?",
+        );
+        let item = item.prop_map(|(name, image, env, patch)| format!("{{name: {name}{image}{env}{patch}}}"));
+        prop::collection::vec(item, 0..5).prop_map(|items| format!("[{}]", items.join(", ")))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_fast_way_leads_where_the_long_one_does(dest in list(), origin in list()) {
+            let dest = dest.replace("$patch", "other");
+            if let Some(fast) = merged(&dest, &origin, true) {
+                prop_assert_eq!(Some(fast), merged(&dest, &origin, false));
+            }
+        }
+    }
 }

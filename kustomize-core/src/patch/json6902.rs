@@ -426,10 +426,11 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(256))]
+        #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
         /// Where both have a result it is the same. The crate, unlike Go, fails to
-        /// move a value into itself or to find a null where a key is missing.
+        /// move a value into itself or to find a null where a key is missing. (Its
+        /// `patch_unsafe` is the one that does not roll back, which may panic.)
         #[test]
         fn agrees_with_another_implementation(
             target in prop::collection::btree_map("[a-c]", value(), 0..4),
@@ -438,7 +439,7 @@ mod tests {
             let mut expected = serde_json::json!(target);
             let ours = patched(&expected.to_string(), &serde_json::json!(patch).to_string());
             let theirs: json_patch::Patch = serde_json::from_value(serde_json::json!(patch)).expect("a patch");
-            if json_patch::patch(&mut expected, &theirs).is_ok() {
+            if json_patch::patch_unsafe(&mut expected, &theirs).is_ok() {
                 prop_assert_eq!(ours.expect("applies"), expected.to_string());
             }
         }

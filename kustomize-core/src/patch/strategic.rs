@@ -74,7 +74,7 @@ impl MergeError {
 pub(crate) fn merge(target: &mut Document, patch: &Document, schema: &Schema) -> Result<Merged, MergeError> {
     let dest = target.root();
     let origin = target.copy_from(patch, patch.root());
-    let mut merge = Merge { doc: target, schema };
+    let mut merge = Merge::new(target, schema);
     // A `$patch: replace` at the root makes the walk return the patch instead of
     // the target; kustomize looks only whether there is anything at all.
     match merge.walk(Sources { dest: Some(dest), origin: Some(origin) }, None)? {
@@ -113,6 +113,10 @@ impl Walked {
 }
 
 impl<'a> Merge<'a> {
+    pub(super) fn new(doc: &'a mut Document, schema: &'a Schema) -> Self {
+        Self { doc, schema }
+    }
+
     pub(super) fn walk(&mut self, sources: Sources, schema: Option<SchemaNode<'a>>) -> Result<Walked, MergeError> {
         let schema = schema.or_else(|| self.schema_of(sources));
         let Some(kind) = self.kind(sources)? else { return self.walk_map(sources, schema) };
