@@ -7,6 +7,8 @@ mod json6902;
 mod lazy_json;
 pub(crate) mod strategic;
 mod target;
+#[cfg(test)]
+mod tests;
 mod transformer;
 
 pub use error::{PatchError, PatchSource};
