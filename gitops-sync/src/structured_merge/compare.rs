@@ -30,127 +30,171 @@ impl Comparison {
     /// Without these fields and all that is below them.
     #[must_use]
     pub(crate) fn without(&self, fields: &FieldSet) -> Self {
+        if fields.is_empty() {
+            return self.clone();
+        }
         Self {
             removed: self.removed.recursive_difference(fields),
             modified: self.modified.recursive_difference(fields),
             added: self.added.recursive_difference(fields),
         }
     }
+
+    fn set(&mut self, change: Change) -> &mut FieldSet {
+        match change {
+            Change::Removed => &mut self.removed,
+            Change::Modified => &mut self.modified,
+            Change::Added => &mut self.added,
+        }
+    }
+
+    fn mark(&mut self, element: &PathElement, change: Change) {
+        self.set(change).members.insert(element.clone());
+    }
+
+    /// Takes what was found below an element.
+    fn add(&mut self, element: &PathElement, found: Difference) {
+        if let Some(change) = found.itself {
+            self.mark(element, change);
+        }
+        let Self { removed, modified, added } = found.below;
+        for (change, below) in [(Change::Removed, removed), (Change::Modified, modified), (Change::Added, added)] {
+            if !below.is_empty() {
+                self.set(change).children.entry(element.clone()).or_default().extend(&below);
+            }
+        }
+    }
 }
 
 /// What is different in `after`, list items compared by their keys.
 pub fn compare(ty: &Type, before: &Value, after: &Value) -> Comparison {
-    let mut walk = Walk { found: Comparison::default(), path: Vec::new() };
-    walk.value(ty, Some(before), Some(after));
-    walk.found
+    difference(ty, Some(before), Some(after)).below
 }
 
-struct Walk {
-    found: Comparison,
-    path: Vec<PathElement>,
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Removed,
+    Modified,
+    Added,
 }
 
-impl Walk {
-    fn value(&mut self, ty: &Type, before: Option<&Value>, after: Option<&Value>) {
-        let (old, new) = (ty.shape(before), ty.shape(after));
-        let leaf = if after.is_none() {
-            self.shape(old, before, after)
-        } else if before.is_none() || old == new {
-            self.shape(new, before, after)
-        } else {
-            // A free-form value that changed its shape: both are walked.
-            self.shape(old, before, after);
-            self.shape(new, before, after)
+/// What happened to a value: perhaps to itself, and to what is in it.
+#[derive(Default)]
+struct Difference {
+    itself: Option<Change>,
+    below: Comparison,
+}
+
+impl Difference {
+    fn leaf(before: Option<&Value>, after: Option<&Value>) -> Self {
+        let itself = match (before, after) {
+            (None, _) => Some(Change::Added),
+            (_, None) => Some(Change::Removed),
+            (Some(before), Some(after)) => (!equal(before, after)).then_some(Change::Modified),
         };
-        if !leaf {
-            match (before, after) {
-                (None, _) => self.found.added.insert(&self.path),
-                (_, None) => self.found.removed.insert(&self.path),
-                _ => {}
+        Self { itself, below: Comparison::default() }
+    }
+
+    /// A list or map that is there on one side only is itself a change.
+    fn inner(below: Comparison, before: Option<&Value>, after: Option<&Value>) -> Self {
+        let itself = match (before, after) {
+            (None, _) => Some(Change::Added),
+            (_, None) => Some(Change::Removed),
+            _ => None,
+        };
+        Self { itself, below }
+    }
+}
+
+fn difference(ty: &Type, before: Option<&Value>, after: Option<&Value>) -> Difference {
+    // Most of two objects is usually the same, and seeing that is cheap.
+    if let (Some(before), Some(after)) = (before, after)
+        && equal(before, after)
+    {
+        return Difference::default();
+    }
+    let (old, new) = (ty.shape(before), ty.shape(after));
+    if after.is_none() {
+        return of_shape(old, before, after);
+    }
+    let found = of_shape(new, before, after);
+    if before.is_none() || old == new {
+        return found;
+    }
+    // A free-form value that changed its shape: both are walked.
+    let mut all = of_shape(old, before, after);
+    all.itself = found.itself.or(all.itself);
+    for (change, below) in [
+        (Change::Removed, &found.below.removed),
+        (Change::Modified, &found.below.modified),
+        (Change::Added, &found.below.added),
+    ] {
+        all.below.set(change).extend(below);
+    }
+    all
+}
+
+fn of_shape(shape: Shape<'_>, before: Option<&Value>, after: Option<&Value>) -> Difference {
+    match shape {
+        Shape::Scalar(_) | Shape::AnyList => Difference::leaf(before, after),
+        Shape::List(ty) => {
+            let (old, new) = (before.and_then(Value::as_array), after.and_then(Value::as_array));
+            if ty.kind == ListKind::Atomic || old.is_none_or(Vec::is_empty) && new.is_none_or(Vec::is_empty) {
+                return Difference::leaf(before, after);
             }
+            let found = of_lists(ty, old.map_or(&[], Vec::as_slice), new.map_or(&[], Vec::as_slice));
+            Difference::inner(found, before, after)
+        }
+        Shape::Map(ty) => {
+            let (old, new) = (before.and_then(Value::as_object), after.and_then(Value::as_object));
+            if ty.atomic || old.is_none_or(Map::is_empty) && new.is_none_or(Map::is_empty) {
+                return Difference::leaf(before, after);
+            }
+            Difference::inner(of_maps(ty, old, new), before, after)
         }
     }
+}
 
-    /// Returns whether the value was compared as a leaf.
-    fn shape(&mut self, shape: Shape<'_>, before: Option<&Value>, after: Option<&Value>) -> bool {
-        match shape {
-            Shape::Scalar(_) | Shape::AnyList => self.leaf(before, after),
-            Shape::List(ty) => {
-                let (old, new) = (before.and_then(Value::as_array), after.and_then(Value::as_array));
-                if ty.kind == ListKind::Atomic || old.is_none_or(Vec::is_empty) && new.is_none_or(Vec::is_empty) {
-                    return self.leaf(before, after);
-                }
-                self.list(ty, old.map_or(&[], Vec::as_slice), new.map_or(&[], Vec::as_slice));
-                false
-            }
-            Shape::Map(ty) => {
-                let (old, new) = (before.and_then(Value::as_object), after.and_then(Value::as_object));
-                if ty.atomic || old.is_none_or(Map::is_empty) && new.is_none_or(Map::is_empty) {
-                    return self.leaf(before, after);
-                }
-                self.map(ty, old, new);
-                false
-            }
+fn of_maps(ty: &MapType, before: Option<&Map<String, Value>>, after: Option<&Map<String, Value>>) -> Comparison {
+    let none = Map::new();
+    let (before, after) = (before.unwrap_or(&none), after.unwrap_or(&none));
+    let only_after = after.keys().filter(|key| !before.contains_key(*key));
+    let mut found = Comparison::default();
+    for key in before.keys().chain(only_after) {
+        let ty = ty.type_of(key).map_or(&Type::Any, |ty| ty);
+        found.add(&PathElement::field(key), difference(ty, before.get(key), after.get(key)));
+    }
+    found
+}
+
+fn of_lists(ty: &ListType, before: &[Value], after: &[Value]) -> Comparison {
+    let (old, new) = (by_element(ty, before), by_element(ty, after));
+    let elements: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let none = Vec::new();
+    let mut found = Comparison::default();
+    for element in elements {
+        let (old, new) = (old.get(element).unwrap_or(&none), new.get(element).unwrap_or(&none));
+        found.add(element, of_items(ty, old, new));
+    }
+    found
+}
+
+/// Items with the same key; more than one on a side is owned as a whole.
+fn of_items(ty: &ListType, old: &[&Value], new: &[&Value]) -> Difference {
+    let whole = |change, one| Difference { itself: Some(change), below: one };
+    match (old, new) {
+        ([] | [_], [] | [_]) => difference(&ty.item, old.first().copied(), new.first().copied()),
+        ([_, _, ..], [_, _, ..]) => {
+            let same = old.len() == new.len() && old.iter().zip(new).all(|(old, new)| equal(old, new));
+            if same { Difference::default() } else { whole(Change::Modified, Comparison::default()) }
         }
-    }
-
-    fn leaf(&mut self, before: Option<&Value>, after: Option<&Value>) -> bool {
-        match (before, after) {
-            (None, _) => self.found.added.insert(&self.path),
-            (_, None) => self.found.removed.insert(&self.path),
-            (Some(before), Some(after)) if !equal(before, after) => self.found.modified.insert(&self.path),
-            _ => {}
+        ([_, _, ..], _) => {
+            let single = new.first().map(|single| difference(&ty.item, None, Some(single)).below);
+            whole(Change::Removed, single.unwrap_or_default())
         }
-        true
-    }
-
-    fn below(&mut self, element: &PathElement, f: impl FnOnce(&mut Self)) {
-        self.path.push(element.clone());
-        f(self);
-        self.path.pop();
-    }
-
-    fn map(&mut self, ty: &MapType, before: Option<&Map<String, Value>>, after: Option<&Map<String, Value>>) {
-        let none = Map::new();
-        let (before, after) = (before.unwrap_or(&none), after.unwrap_or(&none));
-        let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-        for key in keys {
-            let ty = ty.type_of(key).map_or(&Type::Any, |ty| ty);
-            self.below(&PathElement::field(key), |walk| walk.value(ty, before.get(key), after.get(key)));
-        }
-    }
-
-    fn list(&mut self, ty: &ListType, before: &[Value], after: &[Value]) {
-        let (old, new) = (by_element(ty, before), by_element(ty, after));
-        let elements: BTreeSet<_> = old.keys().chain(new.keys()).collect();
-        for element in elements {
-            let none = Vec::new();
-            let (old, new) = (old.get(element).unwrap_or(&none), new.get(element).unwrap_or(&none));
-            self.below(element, |walk| walk.items(ty, old, new));
-        }
-    }
-
-    /// Items with the same key; more than one on a side is owned as a whole.
-    fn items(&mut self, ty: &ListType, old: &[&Value], new: &[&Value]) {
-        match (old, new) {
-            ([] | [_], [] | [_]) => self.value(&ty.item, old.first().copied(), new.first().copied()),
-            ([_, _, ..], [_, _, ..]) => {
-                if old.len() != new.len() || !old.iter().zip(new).all(|(old, new)| equal(old, new)) {
-                    self.found.modified.insert(&self.path);
-                }
-            }
-            ([_, _, ..], _) => {
-                if let [single] = new {
-                    self.value(&ty.item, None, Some(single));
-                }
-                self.found.removed.insert(&self.path);
-            }
-            _ => {
-                if let [single] = old {
-                    self.value(&ty.item, Some(single), None);
-                }
-                self.found.added.insert(&self.path);
-            }
+        _ => {
+            let single = old.first().map(|single| difference(&ty.item, Some(single), None).below);
+            whole(Change::Added, single.unwrap_or_default())
         }
     }
 }

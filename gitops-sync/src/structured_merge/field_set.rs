@@ -12,68 +12,66 @@ use super::set::FieldSet;
 ///
 /// Values that do not fit the type are treated as leaves; [`validate`](super::validate) finds them.
 pub fn field_set(ty: &Type, value: &Value) -> FieldSet {
-    let mut walk = Walk { set: FieldSet::new(), path: Vec::new() };
-    walk.value(ty, value);
-    walk.set
+    named(ty, value).below
 }
 
-struct Walk {
-    set: FieldSet,
-    path: Vec<PathElement>,
+/// What a value names: perhaps itself, and what is in it.
+#[derive(Default)]
+struct Named {
+    itself: bool,
+    below: FieldSet,
 }
 
-impl Walk {
-    fn own(&mut self) {
-        self.set.insert(&self.path);
+impl Named {
+    fn leaf() -> Self {
+        Self { itself: true, below: FieldSet::new() }
     }
 
-    fn below(&mut self, element: PathElement, f: impl FnOnce(&mut Self)) {
-        self.path.push(element);
-        f(self);
-        self.path.pop();
+    fn of(below: FieldSet) -> Self {
+        Self { itself: false, below }
     }
+}
 
-    fn value(&mut self, ty: &Type, value: &Value) {
-        match ty.shape(Some(value)) {
-            Shape::Scalar(_) | Shape::AnyList => self.own(),
-            Shape::List(list) if list.kind == ListKind::Atomic => self.own(),
-            Shape::Map(map) if map.atomic => self.own(),
-            Shape::List(list) => self.list(list, value.as_array().map_or(&[], Vec::as_slice)),
-            Shape::Map(map) => self.map(map, value.as_object().into_iter().flatten()),
-        }
+fn named(ty: &Type, value: &Value) -> Named {
+    match ty.shape(Some(value)) {
+        Shape::Scalar(_) | Shape::AnyList => Named::leaf(),
+        Shape::List(list) if list.kind == ListKind::Atomic => Named::leaf(),
+        Shape::Map(map) if map.atomic => Named::leaf(),
+        Shape::List(list) => Named::of(value.as_array().map(|items| of_list(list, items)).unwrap_or_default()),
+        Shape::Map(map) => Named::of(value.as_object().map(|fields| of_map(map, fields)).unwrap_or_default()),
     }
+}
 
-    fn list(&mut self, ty: &ListType, items: &[Value]) {
-        let elements: Vec<_> = items.iter().map(|item| (ty.element_of(item).ok(), item)).collect();
-        let mut seen = BTreeSet::new();
-        let duplicates: BTreeSet<_> =
-            elements.iter().filter_map(|(element, _)| element.clone()).filter(|e| !seen.insert(e.clone())).collect();
-        for (element, item) in elements {
-            let Some(element) = element else { continue };
-            let duplicate = duplicates.contains(&element);
-            self.below(element, |walk| {
-                // Duplicates are owned as one, without what is in them.
-                if !duplicate {
-                    walk.value(&ty.item, item);
-                }
-                walk.own();
-            });
-        }
+fn add(set: &mut FieldSet, element: PathElement, found: Named) {
+    if found.itself {
+        set.members.insert(element.clone());
     }
+    if !found.below.is_empty() {
+        set.children.insert(element, found.below);
+    }
+}
 
-    fn map<'a>(&mut self, ty: &MapType, fields: impl Iterator<Item = (&'a String, &'a Value)>) {
-        for (key, value) in fields {
-            let declared = ty.fields.contains_key(key);
-            let below = ty.type_of(key);
-            self.below(PathElement::field(key), |walk| {
-                if let Some(below) = below {
-                    walk.value(below, value);
-                }
-                let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
-                if empty || !declared {
-                    walk.own();
-                }
-            });
-        }
+fn of_list(ty: &ListType, items: &[Value]) -> FieldSet {
+    let elements: Vec<_> = items.iter().map(|item| ty.element_of(item).ok()).collect();
+    let mut seen = BTreeSet::new();
+    let duplicates: BTreeSet<_> = elements.iter().flatten().filter(|element| !seen.insert(*element)).cloned().collect();
+    let mut set = FieldSet::new();
+    for (element, item) in elements.into_iter().zip(items) {
+        let Some(element) = element else { continue };
+        // Duplicates are owned as one, without what is in them.
+        let found = if duplicates.contains(&element) { Named::leaf() } else { named(&ty.item, item) };
+        add(&mut set, element, Named { itself: true, ..found });
     }
+    set
+}
+
+fn of_map(ty: &MapType, fields: &Map<String, Value>) -> FieldSet {
+    let mut set = FieldSet::new();
+    for (key, value) in fields {
+        let mut found = ty.type_of(key).map(|ty| named(ty, value)).unwrap_or_default();
+        let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
+        found.itself |= empty || !ty.fields.contains_key(key);
+        add(&mut set, PathElement::field(key), found);
+    }
+    set
 }
