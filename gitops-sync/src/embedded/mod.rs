@@ -2,7 +2,9 @@
 //!
 //! [`EmbeddedCluster`] keeps its objects in memory and behaves as kube-apiserver 1.36 does to a
 //! client: server-side apply with field ownership and conflicts, dry runs, defaults, validation,
-//! generations, watches, custom resources, finalizers. No node runs anything.
+//! generations, watches that resume, custom resources with their schemas, finalizers and
+//! preconditions. Nothing is installed, started or downloaded, and a test takes milliseconds.
+//! It is for anyone who uses [`kube`], not only for this crate.
 //!
 //! # Quick start
 //!
@@ -24,6 +26,39 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # What it is made of
+//!
+//! - [`EmbeddedCluster::client`] is a `kube::Client` without a network; any number of them share
+//!   the cluster. [`EmbeddedCluster::serve`] adds a loopback port for kubectl and other programs.
+//! - Alone, it is an API server and nothing else, as in envtest: a Deployment never gets ready.
+//!   [`EmbeddedCluster::start_controllers`] adds controllers that write the status a healthy
+//!   cluster would write, in steps; [`Controllers::script`] makes workloads stall or fail.
+//!   They also collect garbage and empty namespaces.
+//! - [`EmbeddedCluster::inject`] makes requests fail, hang, come late or lose their answers, and
+//!   watches drop; [`EmbeddedCluster::compact`] makes versions too old to resume from.
+//! - [`EmbeddedCluster::requests`] and [`EmbeddedCluster::resource_version`] say how much was
+//!   asked and whether anything was written.
+//!
+//! Time is the real one: timeouts of watches and the steps of controllers run on the caller's
+//! tokio runtime.
+//!
+//! # Deviation
+//!
+//! The same contract tests pass on it and on a real kube-apiserver. It differs where tests rarely
+//! look, and knowingly:
+//!
+//! - Nobody is authenticated, and everything is allowed. Admission is the check that namespaces
+//!   exist; webhooks, quotas and CEL rules (of schemas and of admission policies) are stored but
+//!   not evaluated.
+//! - Validation of built-in kinds covers names, labels, selectors, containers, ports and immutable
+//!   fields; real servers know many more rules.
+//! - Answers are always JSON; requests may be in protobuf, but not in CBOR.
+//! - No logs, exec, attach, port-forward or proxies; no node ever runs a pod.
+//! - No dynamic resource allocation (`resource.k8s.io`), no alpha or beta versions but, on
+//!   request, [`EmbeddedOptions::legacy_apis`].
+//! - Custom resources with several versions are converted by renaming; conversion webhooks are
+//!   not called.
 
 mod background;
 mod controllers;
@@ -39,6 +74,7 @@ mod normalise;
 mod openapi;
 mod patch;
 mod prepare;
+mod protobuf;
 mod quantity;
 mod read;
 mod request;

@@ -19,6 +19,8 @@ use super::table;
 pub(crate) struct Selection {
     /// All namespaces when empty.
     pub(crate) namespace: String,
+    /// All names when empty.
+    name: String,
     pub(crate) labels: Labels,
     pub(crate) fields: Fields,
 }
@@ -27,12 +29,22 @@ impl Selection {
     pub(crate) fn read(request: &ApiRequest, resource: &Resource, namespace: &str) -> Result<Self, Failure> {
         Ok(Self {
             namespace: namespace.to_owned(),
+            name: String::new(),
             labels: Labels::parse(request.query("labelSelector").unwrap_or(""))?,
             fields: Fields::parse(request.query("fieldSelector").unwrap_or(""), &selectable(resource))?,
         })
     }
 
+    /// Only the object of that name; all when it is empty.
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
     pub(crate) fn matches(&self, object: &Value) -> bool {
+        if !self.name.is_empty() && object["metadata"]["name"] != self.name.as_str() {
+            return false;
+        }
         let here = self.namespace.is_empty() || object["metadata"]["namespace"] == self.namespace.as_str();
         here && self.labels.matches(object) && self.fields.matches(object)
     }

@@ -6,6 +6,7 @@ use http::{HeaderMap, Method, header};
 use serde_json::Value;
 
 use super::failure::{Cause, Failure};
+use super::protobuf;
 
 /// A request with its body read.
 #[derive(Debug, Clone)]
@@ -121,10 +122,13 @@ impl ApiRequest {
         match self.content_type.as_str() {
             "" | "application/json" | "*/*" => self.json(kind),
             "application/yaml" => self.yaml(),
+            protobuf::MEDIA_TYPE => protobuf::read(&self.body).map_err(|error| {
+                Failure::bad_request(format!("the body of the request cannot be read as protobuf: {error}"))
+            }),
             other => Err(Failure::unsupported_media_type(
                 &format!(
                     "the body of the request was in an unknown format - accepted media types include: \
-                     application/json, application/yaml (and not {other})"
+                     application/json, application/yaml, application/vnd.kubernetes.protobuf (and not {other})"
                 ),
                 None,
             )),

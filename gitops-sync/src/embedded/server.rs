@@ -128,7 +128,8 @@ impl Server {
             return review(request);
         }
         if request.is_watch() {
-            let watch = Watch::start(self.clone(), state, request, resource.clone(), &target.namespace)?;
+            let selection = Selection::read(request, resource, &target.namespace)?.named(&target.name);
+            let watch = Watch::start(self.clone(), state, request, resource.clone(), selection);
             return Ok(Answer::Events(Box::new(watch)));
         }
         let whole = target.name.is_empty();

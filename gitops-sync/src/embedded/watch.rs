@@ -51,9 +51,8 @@ impl Watch {
         state: &State,
         request: &ApiRequest,
         resource: Arc<Resource>,
-        namespace: &str,
-    ) -> Result<Self, Failure> {
-        let selection = Selection::read(request, &resource, namespace)?;
+        selection: Selection,
+    ) -> Self {
         let seconds = request.number("timeoutSeconds").filter(|seconds| *seconds > 0);
         let from = request.number("resourceVersion").filter(|version| *version > 0);
         let initial = request.flag("sendInitialEvents");
@@ -76,7 +75,7 @@ impl Watch {
         if from.is_none() || initial {
             watch.send_present(state, initial);
         }
-        Ok(watch)
+        watch
     }
 
     /// What is there, as if it were added now.

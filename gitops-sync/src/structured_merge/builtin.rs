@@ -2,13 +2,14 @@
 //!
 //! `builtin.schema` states, one struct a line, the JSON fields of the Kubernetes 1.36 API types:
 //! their types, list types and keys, patch merge keys, and whether Go writes them when empty.
-//! The facts are those of the `json`, `patchStrategy` and `patchMergeKey` tags and of the
+//! The facts are those of the `json`, `protobuf`, `patchStrategy` and `patchMergeKey` tags and of the
 //! `+listType`, `+listMapKey`, `+mapType`, `+structType` and `+default` markers of `k8s.io/api`,
 //! `k8s.io/apimachinery`, `k8s.io/apiextensions-apiserver` and `k8s.io/kube-aggregator`.
 //!
 //! A line is `NAME[!] FIELD…`, where `!` makes the struct atomic. A field is
-//! `name[!|?|?!][=default]:TYPE[~key|~*][^]`: `!` always written, `?` a pointer, `?!` a pointer
-//! written as null; `~` is the strategic merge key (`*` for sets), `^` retains only given keys.
+//! `name[!|?|?!][=default][#number]:TYPE[~key|~*][^]`: `!` always written, `?` a pointer, `?!` a
+//! pointer written as null; the number is that of protobuf, after those of the structs that Go
+//! embeds it through; `~` is the strategic merge key (`*` for sets), `^` retains only given keys.
 //! A type is `s` string, `n` number, `b` bool, `q` quantity, `i` int-or-string, `t` time,
 //! `x` bytes, `a` anything, a struct (`Name`, or `@section.Name`, with `!` for atomic),
 //! `[T]` an atomic list, `[T *]` a set, `[T k,…]` a list map, `<T>` a map, `<T!>` an atomic one.
@@ -128,6 +129,8 @@ impl Parser {
 
     fn field(&mut self, section: &str, text: &str) -> (String, Field) {
         let (head, tail) = text.split_once(':').unwrap_or((text, "a"));
+        let (head, number) = head.split_once('#').unwrap_or((head, ""));
+        let number = number.split('.').filter_map(|part| part.parse().ok()).collect();
         let (head, default) = match head.split_once('=') {
             Some((head, default)) => (head, Some(Value::from(default))),
             None => (head, None),
@@ -148,7 +151,7 @@ impl Parser {
             "?!" => Presence::GivenOrNull,
             _ => Presence::NonZero,
         };
-        (name.to_owned(), Field { ty: self.ty(section, ty), presence, default, patch, retain_keys })
+        (name.to_owned(), Field { ty: self.ty(section, ty), presence, default, patch, retain_keys, number })
     }
 
     fn ty(&mut self, section: &str, text: &str) -> Arc<Type> {

@@ -91,6 +91,8 @@ pub struct Field {
     pub patch: Option<PatchStrategy>,
     /// Whether a strategic merge patch drops the fields that it doesn't name.
     pub retain_keys: bool,
+    /// Its number in protobuf, after those of the embedded structs around it.
+    pub(crate) number: Vec<u32>,
 }
 
 /// When the API server writes a field, after Go's `omitempty` and pointers.
@@ -120,7 +122,7 @@ pub enum PatchStrategy {
 impl Field {
     /// A field of this type that is written when it was given.
     pub fn new(ty: Arc<Type>) -> Self {
-        Self { ty, presence: Presence::Given, default: None, patch: None, retain_keys: false }
+        Self { ty, presence: Presence::Given, default: None, patch: None, retain_keys: false, number: Vec::new() }
     }
 
     /// Its value where it is a missing key of a list item: the declared default, or the zero
