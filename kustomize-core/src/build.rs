@@ -152,6 +152,7 @@ impl<'a> Target<'a> {
         }
         self.check(resources)?;
         resources.as_mut_vec().retain(|resource| !metadata::is_local_config(resource));
+        resources.check_unique(&self.schema())?;
         self.sort(resources)?;
         if self.loader.session.options.managed_by_label || self.wants("managedByLabel") {
             let version = &self.loader.session.options.version;

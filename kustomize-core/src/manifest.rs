@@ -27,12 +27,14 @@ struct Manifests<'a> {
 
 impl Manifests<'_> {
     fn read(&self, source: Arc<SourceText>) -> Result<Vec<Resource>, BuildError> {
-        let documents = self.expand_lists(self.documents(source)?)?;
-        Ok(documents.into_iter().map(|doc| self.resource(doc)).collect())
+        let documents = self.documents(source)?;
+        let mut lines = Lines::new(documents.first().map(|doc| Arc::clone(doc.source())).unwrap_or_default());
+        let documents = self.expand_lists(documents)?;
+        Ok(documents.into_iter().map(|doc| self.resource(doc, &mut lines)).collect())
     }
 
-    fn resource(&self, doc: Document) -> Resource {
-        let line = doc.line(doc.root());
+    fn resource(&self, doc: Document, lines: &mut Lines) -> Resource {
+        let line = lines.of(&doc);
         let mut resource = Resource::new(doc);
         resource.origin = Some(Arc::new(Origin { path: self.path.to_owned(), line }));
         crate::metadata::adopt_build_annotations(&mut resource);
@@ -92,6 +94,31 @@ impl Manifests<'_> {
         let at = |source| BuildError::Unprintable { path: self.path.to_owned(), source };
         let text = json::write_go(list, item, true).map_err(at)?;
         self.documents(Arc::new(SourceText { text }))
+    }
+}
+
+/// Counts the lines of a file on the way through its documents.
+struct Lines {
+    source: Arc<SourceText>,
+    offset: usize,
+    line: usize,
+}
+
+impl Lines {
+    fn new(source: Arc<SourceText>) -> Self {
+        Self { source, offset: 0, line: 1 }
+    }
+
+    /// The line a document starts on; `None` if its text is not that of the file.
+    fn of(&mut self, doc: &Document) -> Option<usize> {
+        let offset = doc.offset(doc.root()).filter(|_| Arc::ptr_eq(doc.source(), &self.source))?;
+        if offset < self.offset {
+            (self.offset, self.line) = (0, 1);
+        }
+        let passed = self.source.text.as_bytes().get(self.offset..offset)?;
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count();
+        self.offset = offset;
+        Some(self.line)
     }
 }
 

@@ -80,14 +80,25 @@ impl ResourceSet {
         let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema));
         let id = Id::current(&resource, schema);
         if let Some(first) = index.current.find(&id, |at| Id::current(&self.resources[at], schema) == id) {
-            return Err(BuildError::Duplicate {
-                id: Box::new(resource.id()),
-                first: self.resources[first].origin.clone(),
-                second: resource.origin.clone(),
-            });
+            return Err(duplicate(&self.resources[first], &resource));
         }
         index.add(self.resources.len(), &resource, schema);
         self.resources.push(resource);
+        Ok(())
+    }
+
+    /// Whether every resource has an id of its own: patches and replacements may have changed names.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Duplicate`] if two have the same.
+    pub(crate) fn check_unique(&self, schema: &Schema) -> Result<(), BuildError> {
+        let mut seen = HashMap::with_capacity(self.resources.len());
+        for resource in &self.resources {
+            if let Some(first) = seen.insert(Id::current(resource, schema), resource) {
+                return Err(duplicate(first, resource));
+            }
+        }
         Ok(())
     }
 
@@ -166,6 +177,11 @@ impl ResourceSet {
         found.dedup();
         found
     }
+}
+
+fn duplicate(first: &Resource, second: &Resource) -> BuildError {
+    let id = Box::new(second.id());
+    BuildError::Duplicate { id, first: first.origin.clone(), second: second.origin.clone() }
 }
 
 impl<'a> IntoIterator for &'a ResourceSet {
