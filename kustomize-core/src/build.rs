@@ -216,7 +216,10 @@ impl<'a> Target<'a> {
 
     fn add_component(&self, layer: &mut Layer, entry: &str) -> Result<(), BuildError> {
         let place = self.loader.base(entry)?;
-        self.below(entry, place, "Component", |target| target.accumulate(layer))
+        self.below(entry, place, "Component", |target| target.accumulate(layer))?;
+        // A component may have renamed one resource to another; kustomize notices here.
+        let resources = std::mem::take(&mut layer.resources);
+        layer.resources.append(resources, &self.schema())
     }
 
     /// Does something with the kustomization in another place.

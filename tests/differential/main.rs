@@ -38,7 +38,7 @@ fn random_kustomizations_render_as_with_kustomize() {
     let cases = env::var("KUSTOMIZE_DIFFERENTIAL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(20);
     let config = Config {
         cases,
-        max_shrink_iters: 400,
+        max_shrink_iters: 200,
         max_global_rejects: cases,
         failure_persistence: None,
         ..Config::default()

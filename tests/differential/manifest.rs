@@ -289,7 +289,11 @@ fn apply(at: &mut Yaml, path: &[prop::sample::Index], change: Change, is_root: b
             apply(&mut items[item], rest, change, false);
         }
         (Yaml::Map(entries), []) => match change {
-            Change::Directive(directive) => entries.push(("$patch".to_owned(), scalar(directive))),
+            // One is enough: a key that is given twice we refuse sooner than kustomize does.
+            Change::Directive(directive) if entries.iter().all(|(key, _)| key != "$patch") => {
+                entries.push(("$patch".to_owned(), scalar(directive)));
+            }
+            Change::Directive(_) => {}
             Change::Null => entries.iter_mut().take(1).for_each(|(_, value)| *value = scalar("null")),
         },
         (Yaml::List(items), []) => match change {

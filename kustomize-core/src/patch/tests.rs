@@ -77,6 +77,21 @@ fn operations_can_add_to_annotations_that_are_not_there() {
 }
 
 #[test]
+fn a_component_cannot_make_two_resources_the_same() {
+    let component = "{apiVersion: kustomize.config.k8s.io/v1alpha1, kind: Component, patches: \
+        [{patch: '[{\"op\": \"replace\", \"path\": \"/metadata/name\", \"value\": \"x\"}]', target: {kind: A}}]}";
+    let files = Memory::new()
+        .with("component/kustomization.yaml", component)
+        .with(
+            "app/a.yaml",
+            "{apiVersion: v1, kind: A, metadata: {name: a}}\n---\n{apiVersion: v1, kind: A, metadata: {name: b}}",
+        )
+        .with("app/kustomization.yaml", "resources: [a.yaml]\ncomponents: [../component]\n");
+    let error = build(&files, "app", &BuildOptions::new()).expect_err("two of them");
+    assert!(chain(&error).contains("A.v1.[noGrp]/x.[noNs] is there twice"), "{}", chain(&error));
+}
+
+#[test]
 fn what_cannot_be_done_is_explained() {
     for (fields, message) in [
         ("patches: [{target: {kind: A}}]", "a patch needs either a patch or a path"),
