@@ -253,6 +253,10 @@ impl<'a> Merge<'a> {
         match field.sources.dest {
             Some(old) if old == value => Set::Kept,
             Some(old) => {
+                // A list made of the target's items is not copied: values that
+                // the target shares between places stay shared.
+                let patched = field.sources.origin == Some(value);
+                let value = if patched && !self.doc.is_scalar(value) { self.doc.copy(value) } else { value };
                 self.overwrite(old, value);
                 Set::Kept
             }
@@ -279,8 +283,8 @@ impl<'a> Merge<'a> {
     /// an integer put over a quoted string comes out as a string.
     fn overwrite(&mut self, old: NodeId, value: NodeId) {
         if !self.doc.is_scalar(value) {
-            let (copy, flow) = (self.doc.copy(value), self.doc.is_flow(old));
-            self.doc.replace(old, copy);
+            let flow = self.doc.is_flow(old);
+            self.doc.replace(old, value);
             return self.doc.set_flow(old, flow);
         }
         // The tag is settled before the style changes; quotes would settle it otherwise.

@@ -76,3 +76,52 @@ fn builtin_specs(label: &Label, config: &TransformerConfig) -> Option<Arc<FieldS
     };
     Arc::ptr_eq(list, builtin).then(|| Arc::clone(list))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{BuildOptions, Memory, build};
+
+    const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n\
+        spec: {template: {spec: {containers: [{name: c}], topologySpreadConstraints: [{labelSelector: {matchLabels: {}}}]}}}\n";
+
+    fn built(overlay: &str) -> String {
+        let files = Memory::new()
+            .with(
+                "base/kustomization.yaml",
+                "resources: [d.yaml]\nlabels: [{pairs: {app: a}, includeSelectors: true}]\n",
+            )
+            .with("base/d.yaml", DEPLOYMENT)
+            .with("kustomization.yaml", format!("resources: [base]\n{overlay}\n"));
+        let built = build(&files, "", &BuildOptions::new()).expect("builds");
+        built.resources.to_yaml().expect("printable")
+    }
+
+    #[test]
+    fn what_changes_a_label_changes_it_wherever_it_was_added() {
+        assert_eq!(built("").matches("app: a\n").count(), 4);
+        let relabelled = built("labels: [{pairs: {app: b}}]");
+        assert_eq!(relabelled.matches("app: b\n").count(), 4, "{relabelled}");
+        let patch = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: d, labels: {app: b}}}";
+        let patched = built(&format!("patches: [{{patch: '{patch}'}}]"));
+        assert_eq!(patched.matches("app: b\n").count(), 4, "{patched}");
+        let both = built(&format!("labels: [{{pairs: {{app: c}}}}]\npatches: [{{patch: '{patch}'}}]"));
+        assert_eq!(both.matches("app: c\n").count(), 4, "{both}");
+    }
+
+    #[test]
+    fn a_json_patch_separates_the_places() {
+        let patch = r#"[{"op": "replace", "path": "/metadata/labels/app", "value": "b"}]"#;
+        let patched = built(&format!("patches: [{{target: {{kind: Deployment}}, patch: '{patch}'}}]"));
+        assert_eq!((patched.matches("app: a\n").count(), patched.matches("app: b\n").count()), (3, 1), "{patched}");
+    }
+
+    #[test]
+    fn an_entry_reaches_what_it_includes() {
+        let labels = |entry: &str| built(&format!("labels: [{{pairs: {{x: z}}{entry}}}]")).matches("x: z\n").count();
+        assert_eq!([labels(""), labels(", includeTemplates: true"), labels(", includeSelectors: true")], [1, 2, 4]);
+        let field = ", fields: [{path: spec/extra, create: true}]";
+        assert_eq!(labels(field), 2);
+        // Kustomize takes a field for one kind to be the same as the field of every kind.
+        assert_eq!(labels(", fields: [{path: metadata/labels, kind: Service, create: true}]"), 0);
+    }
+}
