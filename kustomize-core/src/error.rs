@@ -110,6 +110,14 @@ pub enum BuildError {
         /// Why.
         source: ReadError,
     },
+    /// A kustomization names a file that does not exist.
+    #[error("there is no {}", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// A file beside it whose name is much like this one.
+        closest: Option<String>,
+    },
     /// A file is not in or below the directory of its kustomization.
     #[error("{} is not in or below {}, where the kustomization may read", path.display(), Dir(root))]
     Restricted {
@@ -140,7 +148,7 @@ pub enum BuildError {
     #[error("the path is empty")]
     EmptyPath,
     /// A base is, or contains, a kustomization that builds on it.
-    #[error("{} contains {}, which builds on it", Dir(base), Dir(visited))]
+    #[error("building on {} goes in a circle, as it contains {}", Dir(base), Dir(visited))]
     Cycle {
         /// The base.
         base: PathBuf,
@@ -282,10 +290,12 @@ pub enum BuildError {
         source: OrderError,
     },
     /// A resource cannot be printed.
-    #[error("cannot print {id}")]
+    #[error("cannot print {id}{}", From(origin))]
     Emit {
         /// The resource.
         id: Box<ResourceId>,
+        /// Where it came from, if from a file.
+        origin: Option<Arc<Origin>>,
         /// Why.
         source: EmitError,
     },
@@ -297,6 +307,7 @@ impl BuildError {
         match self {
             Self::Entry { source, .. } => source.hint(),
             Self::Kustomization { source, .. } => source.closest.map(|field| format!("did you mean `{field}`?")),
+            Self::Missing { closest, .. } => closest.as_ref().map(|name| format!("did you mean {name}?")),
             Self::WrongKind { wanted: "Component", .. } => Some("list it in `resources` instead".to_owned()),
             Self::WrongKind { .. } => Some("list it in `components` instead".to_owned()),
             Self::AlreadyThere { .. } => Some("set `behavior: merge` or `behavior: replace`".to_owned()),
@@ -339,6 +350,14 @@ struct Type<'a>(&'a (String, String));
 impl fmt::Display for Type<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {}", self.0.1, self.0.0)
+    }
+}
+
+struct From<'a>(&'a Option<Arc<Origin>>);
+
+impl fmt::Display for From<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |origin| write!(f, " from {}", At(&origin.path, origin.line)))
     }
 }
 

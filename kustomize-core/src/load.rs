@@ -5,12 +5,13 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::BuildError;
+use crate::kustomization::decode;
 use crate::manifest;
 use crate::options::{BuildOptions, LoadRestriction, ReadFile, Warning};
 use crate::remote::{Remote, RemoteBase, RemoteLimits, is_remote_file};
 use crate::resource::Resource;
 use crate::schema::{Schema, SchemaError};
-use crate::source::{ContentId, FileSource, Resolved};
+use crate::source::{ContentId, FileSource, ReadError, Resolved};
 use crate::yaml::{self, SourceText};
 
 /// What all kustomizations of one build share.
@@ -278,7 +279,17 @@ impl<'a> Loader<'a> {
 
     fn resolve(&self, path: &str) -> Result<Resolved, BuildError> {
         let path = join(self.root, path);
-        self.files.resolve(&path).map_err(|source| BuildError::Read { path, source })
+        self.files.resolve(&path).map_err(|source| match source {
+            ReadError::NotFound { .. } => BuildError::Missing { closest: self.closest(&path), path },
+            source => BuildError::Read { path, source },
+        })
+    }
+
+    /// A name in the same directory that is much like that of `path`.
+    fn closest(&self, path: &Path) -> Option<String> {
+        let names = self.files.list(path.parent()?).ok()?;
+        let name = path.file_name()?.to_str()?;
+        decode::closest(name, names.iter().map(String::as_str)).map(str::to_owned)
     }
 
     /// The bytes of a file.

@@ -38,14 +38,14 @@ impl ResourceSet {
     ///
     /// # Errors
     ///
-    /// As [`Resource::to_yaml`].
-    pub fn to_yaml(&self) -> Result<String, EmitError> {
+    /// [`BuildError::Emit`] as [`Resource::to_yaml`] fails for one of them.
+    pub fn to_yaml(&self) -> Result<String, BuildError> {
         let mut out = Vec::new();
         for (at, resource) in self.resources.iter().enumerate() {
             if at > 0 {
                 out.extend_from_slice(b"---\n");
             }
-            resource.write_yaml(&mut out)?;
+            resource.write_yaml(&mut out).map_err(|source| unprintable(resource, source))?;
         }
         Ok(String::from_utf8_lossy(&out).into_owned())
     }
@@ -177,6 +177,10 @@ impl ResourceSet {
         found.dedup();
         found
     }
+}
+
+fn unprintable(resource: &Resource, source: EmitError) -> BuildError {
+    BuildError::Emit { id: Box::new(resource.id()), origin: resource.origin.clone(), source }
 }
 
 fn duplicate(first: &Resource, second: &Resource) -> BuildError {
