@@ -214,9 +214,10 @@ impl<'a> Fetch<'a> {
     }
 
     fn complete(mut self, resolved: Resolved) -> Result<Commit, Failure> {
-        if !is_published(self.repository, resolved.commit) {
-            self.download(&resolved)?;
+        if is_published(self.repository, resolved.commit) {
+            return read_commit(self.repository, resolved);
         }
+        self.download(&resolved)?;
         let commit = read_commit(self.repository, resolved)?;
         publish(self.repository, commit.id).map_err(Failure::Corrupt)?;
         Ok(commit)

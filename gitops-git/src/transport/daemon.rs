@@ -14,13 +14,14 @@ const SLICE: Duration = Duration::from_millis(250);
 
 pub(crate) struct Connection {
     session: Arc<Session>,
+    service: Service,
     stream: TcpStream,
 }
 
 pub(crate) fn open(session: &Arc<Session>, service: Service, version: Version) -> Result<Connection, RemoteError> {
     let url = &session.remote.url;
     let stream = connect(session)?;
-    let mut connection = Connection { session: Arc::clone(session), stream };
+    let mut connection = Connection { session: Arc::clone(session), service, stream };
     let mut request = format!("{} {}\0host={}\0", service.name(), url.server_path(), url.authority());
     if version == Version::V2 {
         request.push_str("\0version=2\0");
@@ -109,7 +110,7 @@ const DRAINED: u64 = 1 << 20;
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.session.has_failed() {
+        if self.service == Service::UploadPack || self.session.has_failed() {
             return;
         }
         // After a push the server may still be running its hooks, and would be

@@ -25,6 +25,7 @@ pub(crate) type Verdict = Box<dyn FnOnce(&str) -> RemoteError + Send>;
 /// A running program; dropped, it is killed and reaped.
 pub(crate) struct Process {
     session: Arc<Session>,
+    service: Service,
     shared: Arc<Shared>,
     stdin: Option<ChildStdin>,
     stdout: ChildStdout,
@@ -64,14 +65,14 @@ pub(crate) fn open_local(session: &Arc<Session>, service: Service, version: Vers
     // `git-upload-pack` is not on every PATH, `git` is.
     command.arg(service.name().trim_start_matches("git-")).arg(session.remote.url.path());
     let verdict: Verdict = Box::new(|words| refusal(words.to_owned()));
-    Process::start(session, command, version, verdict)
+    Process::start(session, command, (service, version), verdict)
 }
 
 impl Process {
     pub(crate) fn start(
         session: &Arc<Session>,
         mut command: Command,
-        version: Version,
+        (service, version): (Service, Version),
         verdict: Verdict,
     ) -> Result<Self, RemoteError> {
         session.remaining()?;
@@ -99,6 +100,7 @@ impl Process {
         let heard = Arc::clone(&shared);
         Ok(Self {
             session: Arc::clone(session),
+            service,
             shared,
             stdin: Some(stdin),
             stdout,
@@ -241,7 +243,7 @@ impl Write for Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.stdin = None;
-        if !self.session.has_failed() {
+        if self.service == Service::ReceivePack && !self.session.has_failed() {
             // After a push the server may still be running its hooks, and would
             // be killed by a closed pipe. The watch ends this when it takes too long.
             let _ = self.waiting(|process| io::copy(&mut process.stdout.by_ref().take(DRAINED), &mut io::sink()));

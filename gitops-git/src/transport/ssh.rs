@@ -39,7 +39,7 @@ pub(crate) fn open(session: &Arc<Session>, service: Service, version: Version) -
     let files = tempfile::Builder::new().prefix("gitops-git-ssh").tempdir();
     let files = files.map_err(|source| settings(format!("no temporary directory: {source}")))?;
     let command = command(session, service, version, files.path())?;
-    Process::start(session, command, version, verdict(session, files))
+    Process::start(session, command, (service, version), verdict(session, files))
 }
 
 fn command(session: &Session, service: Service, version: Version, files: &Path) -> Result<Command, RemoteError> {
