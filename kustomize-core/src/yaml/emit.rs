@@ -89,9 +89,8 @@ impl Emitter<'_, '_> {
         let start = self.entries.len();
         let is_root = self.open.is_empty();
         for (key, value) in self.doc.entries(id) {
-            if scalar::is_key_kept(self.doc, key, is_root)? {
-                self.entries.push((key, value));
-            }
+            scalar::check_key(self.doc, key, is_root)?;
+            self.entries.push((key, value));
         }
         self.sort(start)?;
         let end = self.entries.len();

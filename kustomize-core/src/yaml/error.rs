@@ -77,6 +77,13 @@ pub enum ParseError {
         /// The key.
         at: Position,
     },
+    /// A mapping has `~` or `null` as a key, which kustomize takes for a duplicate of itself.
+    #[error("{at}: a mapping key must not be null")]
+    #[non_exhaustive]
+    NullKey {
+        /// The key.
+        at: Position,
+    },
     /// An alias of an anchor that is not defined before it.
     #[error("{at}: unknown anchor {anchor:?} referenced")]
     #[non_exhaustive]

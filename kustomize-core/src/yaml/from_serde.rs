@@ -37,6 +37,8 @@ impl Node<'_> {
     /// A string in the style in which yaml.v3 would write it.
     fn string(self, text: &str) -> NodeId {
         let style = match text {
+            // A block that begins with a tab cannot be printed; kustomize tries it all the same.
+            _ if text.starts_with('\t') && self.numbers == Numbers::Exact => Style::DoubleQuoted,
             _ if text.contains('\n') => Style::Literal,
             _ if resolve::tag(text) != Tag::Str || resolve::is_special_v2(text) => Style::DoubleQuoted,
             _ => print::quotes_v3(text),

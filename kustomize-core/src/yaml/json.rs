@@ -104,9 +104,8 @@ impl Writer<'_> {
     fn sorted_entries(&self, id: NodeId) -> Result<Vec<(NodeId, NodeId)>, EmitError> {
         let mut entries = Vec::new();
         for (key, value) in self.doc.entries(id) {
-            if scalar::is_key_kept(self.doc, key, self.open.is_empty())? {
-                entries.push((key, value));
-            }
+            scalar::check_key(self.doc, key, self.open.is_empty())?;
+            entries.push((key, value));
         }
         entries.sort_by(|a, b| self.doc.text(a.0).cmp(self.doc.text(b.0)));
         scalar::reject_repeated_keys(self.doc, &entries)?;

@@ -12,7 +12,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Levels of mappings and sequences inside each other.
+    /// Levels of mappings and sequences inside each other; at most 10,000, as in go-yaml.
     pub depth: usize,
     /// Mappings, sequences and scalars in one file after its aliases were expanded.
     pub nodes: usize,
@@ -29,7 +29,7 @@ impl Limits {
     /// Sets the levels of nesting.
     #[must_use]
     pub fn depth(self, depth: usize) -> Self {
-        Self { depth, ..self }
+        Self { depth: depth.min(10_000), ..self }
     }
 
     /// Sets the number of nodes.

@@ -21,6 +21,8 @@ mod parse_fast;
 mod parse_full;
 mod print;
 pub(crate) mod resolve;
+#[cfg(test)]
+mod round_trip_tests;
 mod scalar;
 mod scan;
 mod split;
@@ -33,7 +35,6 @@ use std::sync::Arc;
 pub(crate) use decode::decode;
 pub(crate) use document::{Document, Kind, NodeId, Scalar, SourceText, Style, Tag};
 pub(crate) use emit::emit;
-#[allow(unused_imports, reason = "replacements in structured data print through it")]
 pub(crate) use emit_v3::emit_v3;
 pub use error::{EmitError, ParseError, Position};
 pub(crate) use events::{Collection, Event, EventKind, Events};

@@ -12,7 +12,7 @@ use super::events::{Collection, Event, EventKind, Events};
 use super::merge;
 use super::resolve::{self, Dialect, Plain};
 use super::scan::Text;
-use super::{Document, Limits, NodeId, Scalar, SourceText, Style, Tag, number};
+use super::{Document, Limits, NodeId, Scalar, SourceText, Style, Tag, number, parse_fast};
 
 const LONG_TAG_PREFIX: &str = "tag:yaml.org,2002:";
 
@@ -51,6 +51,9 @@ pub(crate) fn position(text: &str, offset: usize) -> Position {
 }
 
 fn reject_control_characters(text: &str, range: Range<usize>) -> Result<(), ParseError> {
+    if parse_fast::is_simple_text(&text.as_bytes()[range.clone()]) {
+        return Ok(());
+    }
     let is_allowed = |character: char| match character {
         '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{fffd}' => true,
         _ => character >= '\u{10000}',
@@ -195,7 +198,11 @@ impl<'a> Builder<'a> {
                 let at = self.document.offset(node).unwrap_or(start);
                 return Err(ParseError::ComplexKey { at: position(&self.source.text, at) });
             }
-            frame.has_merge |= self.document.tag(node) == Tag::Merge;
+            let tag = self.document.tag(node);
+            if tag == Tag::Null && !self.document.text(node).is_empty() && self.dialect == Dialect::V3 {
+                return Err(ParseError::NullKey { at: position(&self.source.text, start) });
+            }
+            frame.has_merge |= tag == Tag::Merge;
         }
         frame.children += 1;
         frame.height = frame.height.max(height);
@@ -208,6 +215,11 @@ impl<'a> Builder<'a> {
         let Some(anchor) = self.anchors.get(name) else {
             return Err(ParseError::UnknownAnchor { at, anchor: name.to_owned() });
         };
+        if anchor.is_open && self.is_merged_into_itself(anchor.node) {
+            let nothing = self.document.new_mapping();
+            self.document.set_offset(nothing, start);
+            return self.add(start, nothing, 1);
+        }
         if anchor.is_open {
             return Err(ParseError::RecursiveAnchor { at, anchor: name.to_owned() });
         }
@@ -224,6 +236,13 @@ impl<'a> Builder<'a> {
         let copy = self.document.copy(node);
         self.aliased.insert(copy);
         self.add(start, copy, height)
+    }
+
+    /// `&a {<<: *a}`, which changes nothing.
+    fn is_merged_into_itself(&self, node: NodeId) -> bool {
+        let Some(frame) = self.open.last().filter(|frame| frame.node == node && frame.is_mapping) else { return false };
+        let key = self.document.children(frame.node).last().filter(|_| frame.children % 2 == 1);
+        key.is_some_and(|key| self.document.tag(key) == Tag::Merge)
     }
 
     fn scalar(&mut self, start: usize, tag: Option<&str>, text: &Text, style: Style) -> Result<NodeId, ParseError> {

@@ -39,9 +39,8 @@ impl Serialize for Value<'_> {
             Kind::Mapping => {
                 let mut mapping = serializer.serialize_map(None)?;
                 for (key, value) in self.doc.entries(self.id) {
-                    if scalar::is_key_kept(self.doc, key, self.is_root).map_err(S::Error::custom)? {
-                        mapping.serialize_entry(self.doc.text(key), &self.child(value))?;
-                    }
+                    scalar::check_key(self.doc, key, self.is_root).map_err(S::Error::custom)?;
+                    mapping.serialize_entry(self.doc.text(key), &self.child(value))?;
                 }
                 mapping.end()
             }

@@ -1,6 +1,6 @@
 //! Flow collections of the fast parser.
 
-use super::{NodeId, Parser, Style, Tag, merge};
+use super::{NodeId, Parser, Style, Tag, is_odd_key, merge};
 
 impl Parser<'_> {
     /// A flow collection that ends its line.
@@ -44,7 +44,7 @@ impl Parser<'_> {
                 return if merge::has_duplicates(&self.doc, mapping) { None } else { Some(mapping) };
             }
             let key = self.flow_scalar()?;
-            if self.doc.text(key) == "<<" || self.byte(self.at) != b':' {
+            if is_odd_key(self.doc.text(key)) || self.byte(self.at) != b':' {
                 return None;
             }
             // `{a:b}` is a key without a value; only after a quoted key the colon may stand alone.

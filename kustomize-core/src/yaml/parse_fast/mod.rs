@@ -41,7 +41,7 @@ pub(crate) fn parse(source: &Arc<SourceText>, range: Range<usize>, limits: &Limi
 
 /// No control characters but tabs, and no characters that YAML treats as line
 /// breaks or refuses. Some harmless neighbours of these are let go with them.
-fn is_simple_text(bytes: &[u8]) -> bool {
+pub(crate) fn is_simple_text(bytes: &[u8]) -> bool {
     const SUSPICIOUS: [bool; 256] = {
         let mut table = [false; 256];
         let mut byte = 0;
@@ -67,6 +67,11 @@ fn is_simple_text(bytes: &[u8]) -> bool {
         rest = &rest[at + 1..];
     }
     true
+}
+
+/// Merge keys and nulls.
+fn is_odd_key(key: &str) -> bool {
+    matches!(key, "<<" | "~" | "null" | "Null" | "NULL")
 }
 
 /// The first character of a line, or of what follows an indicator on it.
@@ -230,7 +235,7 @@ impl Parser<'_> {
     /// A key whose colon is at `end`.
     fn plain_key(&mut self, at: usize, end: usize) -> Option<NodeId> {
         let length = self.bytes[at..end].trim_ascii_end().len();
-        if length > MAX_KEY || &self.bytes[at..at + length] == b"<<" {
+        if length > MAX_KEY || is_odd_key(&self.text[at..at + length]) {
             return None;
         }
         self.at = end;

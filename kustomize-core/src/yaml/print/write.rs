@@ -172,7 +172,7 @@ impl Printer<'_> {
                 }
             }
         }
-        let ends_line = self.out.ends_with(b"\n");
+        let ends_line = text.ends_with(is_break);
         if ends_line {
             self.line_start = self.out.len();
         }
