@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use gitops_git::{
-    CommitOptions, Credentials, FetchError, HostKeys, Identity, Mirror, MirrorOptions, PushError, PushOutcome,
-    ReadError, Remote, RepoUrl, SshKey, Tls, TreeEdit,
+    CommitOptions, Credentials, FetchError, HostKeys, Identity, Mirror, MirrorOptions, PushError, PushOutcome, Remote,
+    RepoUrl, SshKey, Tls, TreeEdit,
 };
-use kustomize_core::{ImageChange, KustomizationFile};
+use kustomize_core::{ImageChange, edit_all};
 
 const USAGE: &str = "\
 Usage: bump --repo URL --branch B --path DIR --image NAME=NEWNAME:TAG [--image â€¦]
@@ -41,8 +41,6 @@ Usage: bump --repo URL --branch B --path DIR --image NAME=NEWNAME:TAG [--image â
   --cache DIR          keep the repository here between runs";
 
 const DEFAULT_MESSAGE: &str = "[skip ci]update image tag";
-
-const KUSTOMIZATION_FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 type AnyError = Box<dyn Error + Send + Sync>;
 
@@ -89,30 +87,11 @@ fn bump(arguments: &Arguments) -> Result<String, AnyError> {
 
 /// What is to be true of the files, whatever others have changed meanwhile.
 fn set_images(tree: &mut TreeEdit, dir: &Path, images: &[ImageChange]) -> Result<(), AnyError> {
-    let (path, content) = find_kustomization(tree, dir)?;
-    let in_file = |error| format!("{}: {}", path.display(), chain(&error));
-    let mut file = KustomizationFile::parse(content).map_err(in_file)?;
-    for image in images {
-        file.set_image(image).map_err(in_file)?;
+    let changes = edit_all(tree.base(), [dir], |file| images.iter().try_for_each(|image| file.set_image(image)))?;
+    for change in changes {
+        tree.write(&change.path, change.text)?;
     }
-    Ok(tree.write(&path, file.into_bytes())?)
-}
-
-fn find_kustomization(tree: &TreeEdit, dir: &Path) -> Result<(PathBuf, Vec<u8>), AnyError> {
-    let mut found = Vec::new();
-    for name in KUSTOMIZATION_FILES {
-        let path = dir.join(name);
-        match tree.read(&path) {
-            Ok(content) => found.push((path, content)),
-            Err(ReadError::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    match found.len() {
-        0 => Err(format!("{} has no {}", dir.display(), KUSTOMIZATION_FILES.join(", ")).into()),
-        1 => Ok(found.remove(0)),
-        _ => Err(format!("{} has more than one kustomization file", dir.display()).into()),
-    }
+    Ok(())
 }
 
 struct Arguments {

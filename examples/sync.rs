@@ -128,7 +128,7 @@ fn render(arguments: &Arguments, source: &Source) -> Result<(Vec<Manifest>, Stri
 }
 
 fn has_kustomization(tree: &TreeReader, path: &Path) -> bool {
-    let names = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+    let names = kustomize_core::KustomizationFile::NAMES;
     names.iter().any(|name| tree.entry(&path.join(name)).is_ok())
 }
 

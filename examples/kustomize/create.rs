@@ -32,7 +32,7 @@ pub(crate) fn run(args: &[String]) -> Result {
         }
         resources.extend(found);
     }
-    if ["kustomization.yaml", "kustomization.yml", "Kustomization"].iter().any(|name| Path::new(name).exists()) {
+    if KustomizationFile::NAMES.iter().any(|name| Path::new(name).exists()) {
         return Err("kustomization file already exists".into());
     }
     if args.is_on("autodetect") {
@@ -68,9 +68,7 @@ fn detect(folder: &Path, recursive: bool, resources: &mut Vec<String>) -> Result
     names.sort_by_key(fs::DirEntry::file_name);
     for entry in names {
         let path = folder.join(entry.file_name());
-        let is_kustomization = |path: &Path| {
-            ["kustomization.yaml", "kustomization.yml", "Kustomization"].iter().any(|name| path.join(name).exists())
-        };
+        let is_kustomization = |path: &Path| KustomizationFile::NAMES.iter().any(|name| path.join(name).exists());
         let found = match entry.file_type()?.is_dir() {
             true if !recursive => continue,
             true if is_kustomization(&path) => true,

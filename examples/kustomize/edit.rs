@@ -157,8 +157,7 @@ pub(crate) fn run(args: &[String]) -> Result {
 
 /// The kustomization file of the working directory.
 pub(crate) fn open() -> Result<(PathBuf, KustomizationFile)> {
-    let names = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
-    let found: Vec<&str> = names.into_iter().filter(|name| Path::new(name).exists()).collect();
+    let found: Vec<&str> = KustomizationFile::NAMES.into_iter().filter(|name| Path::new(name).exists()).collect();
     match found.as_slice() {
         [] => Err("missing kustomization file 'kustomization.yaml'".into()),
         [name] => {
@@ -294,7 +293,7 @@ fn add_paths(what: &str, paths: Vec<String>, mut add: impl FnMut(&str) -> Result
 
 /// A pattern may match the file that is being edited.
 fn is_kustomization(path: &str) -> bool {
-    ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&path)
+    KustomizationFile::NAMES.contains(&path)
 }
 
 // ---- commands ----

@@ -37,8 +37,8 @@ mod yaml;
 pub use build::{Build, build};
 pub use config::{ConfigError, FieldSpecConflict};
 pub use edit::{
-    EditError, FileChange, GeneratorEntry, GeneratorKind, Glob, ImageChange, KustomizationFile, LabelPlace, PatchEntry,
-    SaveError,
+    EditAllError, EditError, FileChange, GeneratorEntry, GeneratorKind, Glob, ImageChange, KustomizationFile,
+    LabelPlace, PatchEntry, SaveError, edit_all,
 };
 pub use error::BuildError;
 pub use generate::GenerateError;

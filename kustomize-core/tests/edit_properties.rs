@@ -1,6 +1,14 @@
-//! What every edit of a kustomization file keeps, on files in many styles.
+//! What every edit of a kustomization file keeps, on files in many styles, and
+//! that it means what the same edit by the real kustomize means.
 
-use kustomize_core::{GeneratorEntry, GeneratorKind, ImageChange, KustomizationFile, LabelPlace, PatchEntry};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use kustomize_core::{
+    BuildOptions, Directory, GeneratorEntry, GeneratorKind, ImageChange, KustomizationFile, LabelPlace, PatchEntry,
+    build,
+};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -40,6 +48,25 @@ impl Edit {
             }
             Self::AddPatch(path) => drop(file.add_patch(&PatchEntry::file(*path)).expect("added")),
         }
+    }
+
+    /// The same edit as arguments of `kustomize edit`.
+    fn args(&self) -> Vec<String> {
+        let words: Vec<String> = match self {
+            Self::Image(name, tag) => vec!["set".into(), "image".into(), format!("{name}=*:{tag}@*")],
+            Self::Namespace(text) => vec!["set".into(), "namespace".into(), "--".into(), (*text).into()],
+            Self::Prefix(text) => vec!["set".into(), "nameprefix".into(), "--".into(), (*text).into()],
+            Self::AddResource(path) => vec!["add".into(), "resource".into(), (*path).into()],
+            Self::AddComponent(path) => vec!["add".into(), "component".into(), (*path).into()],
+            Self::AddLabel(key, value) => vec!["add".into(), "label".into(), "-f".into(), format!("{key}:{value}")],
+            Self::SetAnnotation(key, value) => vec!["set".into(), "annotation".into(), format!("{key}:{value}")],
+            Self::Replicas(name, count) => vec!["set".into(), "replicas".into(), format!("{name}={count}")],
+            Self::AddConfigMap(name, literal) => {
+                vec!["add".into(), "configmap".into(), (*name).into(), format!("--from-literal={literal}")]
+            }
+            Self::AddPatch(path) => vec!["add".into(), "patch".into(), "--path".into(), (*path).into()],
+        };
+        std::iter::once("edit".to_owned()).chain(words).collect()
     }
 
     /// Takes back what `apply` added to `file`; false if it changed something that was there.
@@ -240,4 +267,72 @@ proptest! {
             });
         }
     }
+}
+
+/// The real kustomize, if there is one.
+fn kustomize() -> Option<PathBuf> {
+    let named = std::env::var_os("KUSTOMIZE").map(PathBuf::from);
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    named.or_else(|| std::env::split_paths(&paths).map(|dir| dir.join("kustomize")).find(|path| path.is_file()))
+}
+
+/// Everything that the files of the strategy name, and the file itself.
+fn write_tree(root: &Path, kustomization: &str) {
+    let deployment = |name: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  template:\n    spec:\n      \
+             containers:\n      - {{name: a, image: web:0}}\n      - {{name: b, image: db:0}}\n"
+        )
+    };
+    let patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {paused: true}\n";
+    for (path, text) in [
+        ("app/kustomization.yaml", kustomization.to_owned()),
+        ("app/a.yaml", deployment("web")),
+        ("app/b.yaml", deployment("db")),
+        ("app/new.yaml", deployment("other")),
+        ("app/dir/with space", deployment("spaced")),
+        ("app/patch.yaml", patch.to_owned()),
+        ("app/p2.yaml", patch.to_owned()),
+        ("app/comp/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n".to_owned()),
+        ("base/kustomization.yaml", "resources: [c.yaml]\n".to_owned()),
+        ("base/c.yaml", deployment("based")),
+        ("other/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n".to_owned()),
+    ] {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().expect("below the root")).expect("created");
+        fs::write(path, text).expect("written");
+    }
+}
+
+/// What the directory renders to; `None` if it does not.
+fn rendered(root: &Path) -> Option<String> {
+    let files = Directory::new("/").expect("opened");
+    let built = build(&files, root.join("app"), &BuildOptions::new()).ok()?;
+    built.resources.to_yaml().ok()
+}
+
+#[test]
+fn a_build_after_an_edit_is_the_build_after_kustomize_s() {
+    let Some(kustomize) = kustomize() else {
+        eprintln!("skipped: no kustomize in KUSTOMIZE or on PATH to compare with");
+        return;
+    };
+    let cases = std::env::var("KUSTOMIZE_DIFFERENTIAL_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(20);
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases, ..ProptestConfig::default() });
+    let result = runner.run(&(files(), edits()), |(text, edit)| {
+        let (ours, theirs) = (tempfile::tempdir().expect("made"), tempfile::tempdir().expect("made"));
+        write_tree(ours.path(), &text);
+        write_tree(theirs.path(), &text);
+        let edited =
+            Command::new(&kustomize).args(edit.args()).current_dir(theirs.path().join("app")).output().expect("runs");
+        if !edited.status.success() {
+            return Ok(());
+        }
+        let mut file = KustomizationFile::parse(text.clone()).expect("the strategy writes valid files");
+        edit.apply(&mut file);
+        fs::write(ours.path().join("app/kustomization.yaml"), file.text()).expect("written");
+        prop_assert_eq!(rendered(ours.path()), rendered(theirs.path()), "{:?}\n{}\n{}", edit, text, file.text());
+        Ok(())
+    });
+    result.expect("the builds are the same");
 }

@@ -42,6 +42,9 @@ pub struct KustomizationFile {
 }
 
 impl KustomizationFile {
+    /// The names that a kustomization file may have; a directory has only one of them.
+    pub const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
     /// Reads the bytes of a kustomization file.
     ///
     /// # Errors

@@ -79,7 +79,7 @@ fn touched(files: &dyn FileSource, dir: &Path, fields: &Map<String, Value>) -> V
     let mut found = Vec::new();
     for entry in list("resources").iter().chain(&list("bases")).filter_map(Value::as_str) {
         let path = lexically_normal(&dir.join(entry));
-        for name in ["kustomization.yaml", "kustomization.yml", "Kustomization"] {
+        for name in KustomizationFile::NAMES {
             let below = read(files, &path.join(name)).and_then(|text| KustomizationFile::parse(text).ok());
             if let Some(fields) = below.and_then(|file| file.fields().ok()) {
                 found.extend(touched(files, &path, &fields));

@@ -3,13 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{Kustomization, decode, fix};
+use crate::edit::KustomizationFile;
 use crate::error::BuildError;
 use crate::load::Loader;
 use crate::options::Warning;
 use crate::yaml;
-
-/// The names a kustomization file may have; a directory has only one of them.
-pub(crate) const FILE_NAMES: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// A kustomization, and where it stands.
 #[derive(Debug, Clone)]
@@ -17,7 +15,7 @@ pub(crate) struct Loaded {
     pub(crate) kustomization: Kustomization,
     /// The file, as the file source knows it.
     pub(crate) path: PathBuf,
-    /// One of [`FILE_NAMES`].
+    /// One of [`KustomizationFile::NAMES`].
     pub(crate) file_name: &'static str,
 }
 
@@ -43,7 +41,8 @@ pub(crate) fn load(loader: &Loader<'_>) -> Result<Loaded, BuildError> {
 }
 
 fn find(loader: &Loader<'_>) -> Result<&'static str, BuildError> {
-    let found: Vec<&'static str> = FILE_NAMES.iter().filter(|name| loader.is_readable(name)).copied().collect();
+    let found: Vec<&'static str> =
+        KustomizationFile::NAMES.into_iter().filter(|name| loader.is_readable(name)).collect();
     let dir = || loader.root().to_owned();
     match found[..] {
         [] => Err(BuildError::NoKustomization { dir: dir() }),
