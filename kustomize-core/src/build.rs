@@ -146,7 +146,10 @@ impl<'a> Target<'a> {
         generate::add_hashes(resources, &self.schema()).map_err(|source| BuildError::Hash { source })?;
         let in_references = |source| BuildError::References { source };
         references::update(resources, &layer.config, &self.schema()).map_err(in_references)?;
-        let unused = layer.vars.replace(resources, &layer.config).map_err(|source| BuildError::Vars { source })?;
+        let unused = layer
+            .vars
+            .replace(resources, &layer.config)
+            .map_err(|source| BuildError::Vars { source: Box::new(source) })?;
         if !unused.is_empty() {
             self.loader.session.warn(Warning::UnusedVars { names: unused });
         }
@@ -211,7 +214,7 @@ impl<'a> Target<'a> {
         self.below(entry, place, "Kustomization", |target| target.accumulate(&mut base))?;
         layer.resources.append(base.resources, &self.schema())?;
         layer.merge_config(&base.config).map_err(|error| self.in_field("configurations", error))?;
-        layer.vars.merge(base.vars).map_err(|source| BuildError::Vars { source })
+        layer.vars.merge(base.vars).map_err(|source| BuildError::Vars { source: Box::new(source) })
     }
 
     fn add_component(&self, layer: &mut Layer, entry: &str) -> Result<(), BuildError> {

@@ -265,7 +265,7 @@ pub enum BuildError {
     #[error("cannot use the variables")]
     Vars {
         /// Why.
-        source: VarError,
+        source: Box<VarError>,
     },
     /// An OpenAPI document could not be used.
     #[error("{}: cannot use the OpenAPI schema", kustomization.display())]
