@@ -169,9 +169,10 @@ fn hook_steps(hooks: Vec<desired::Hook>) -> impl Iterator<Item = Step> {
 }
 
 impl Plan {
-    /// Whether there is nothing to do: every step is [`Action::Keep`].
+    /// Whether there is nothing to do: every step is [`Action::Keep`], or
+    /// keeps something that is no longer wanted but asks to be kept.
     pub fn is_empty(&self) -> bool {
-        self.steps.iter().all(|step| step.action == Action::Keep)
+        self.steps.iter().all(|step| step.action == Action::Keep || step.block == Some(Block::Kept))
     }
 
     /// The steps that cannot be done.

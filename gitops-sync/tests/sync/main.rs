@@ -2,6 +2,7 @@
 
 mod apply;
 mod hooks;
+mod model;
 mod owners;
 mod plans;
 mod prune;
