@@ -95,8 +95,23 @@ impl From<&IgnoreDifferences> for IgnoreRule {
     }
 }
 
+#[cfg(feature = "jq")]
+use crate::jq::{check, paths as jq_paths};
+
+#[cfg(not(feature = "jq"))]
 fn jq_paths(_expressions: &[String], _wanted: &Value) -> Vec<Path> {
     Vec::new()
+}
+
+#[cfg(not(feature = "jq"))]
+fn check(_expression: &str) -> Result<(), &'static str> {
+    Err("jq paths need the feature `jq` of gitops-sync")
+}
+
+/// The first expression that cannot be understood, and why.
+pub(crate) fn find_invalid(rules: &[IgnoreRule]) -> Option<(String, &'static str)> {
+    let mut expressions = rules.iter().flat_map(|rule| &rule.jq_paths);
+    expressions.find_map(|expression| Some((expression.clone(), check(expression).err()?)))
 }
 
 pub(crate) fn concerns(rules: &[IgnoreRule], id: &ResourceId) -> bool {

@@ -47,6 +47,11 @@ impl Inventory {
         self.entries.iter().map(|(id, uid)| (id, uid.as_deref()))
     }
 
+    /// The UID of a listed resource, where it is known.
+    pub(crate) fn uid(&self, id: &ResourceId) -> Option<&str> {
+        self.entries.get(id)?.as_deref()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

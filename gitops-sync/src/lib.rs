@@ -71,7 +71,8 @@
 //!
 //! | feature | default | gives |
 //! |---|---|---|
-//! | `embedded` | no | [`embedded`], an API server in the process, for tests and first runs |
+//! | `embedded` | no | an API server in the process, for tests and first runs |
+//! | `jq` | no | [ignore rules](IgnoreRule::jq_path) by jq path, as Argo CD's applications may have them |
 
 mod application;
 mod applyset;
@@ -88,6 +89,8 @@ mod hook;
 mod id;
 mod ignore;
 mod inventory;
+#[cfg(feature = "jq")]
+mod jq;
 mod live;
 mod manifest;
 mod mask;

@@ -1,5 +1,6 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use crate::id::{ResourceId, split_api_version};
 
@@ -95,8 +96,9 @@ impl Manifest {
         self
     }
 
-    fn parse(value: Value, origin: Option<&str>) -> Result<Self, ManifestError> {
+    fn parse(mut value: Value, origin: Option<&str>) -> Result<Self, ManifestError> {
         let origin = origin.map(str::to_owned);
+        name_hook(&mut value);
         if !value.is_object() {
             return Err(ManifestError::NotAnObject { origin });
         }
@@ -230,6 +232,27 @@ impl Manifest {
     }
 }
 
+/// Gives a hook with `generateName` a name that stays the same as long as
+/// the hook does, so that a run finds what an earlier one has left.
+///
+/// # Deviation
+///
+/// Argo CD's names differ from sync to sync, and the jobs pile up.
+fn name_hook(value: &mut Value) {
+    let prefix = value.pointer("/metadata/generateName").and_then(Value::as_str).unwrap_or_default();
+    let is_hook = matches!(crate::hook::role(value), crate::hook::Role::Hook { .. });
+    if prefix.is_empty() || !is_hook || value.pointer("/metadata/name").is_some() {
+        return;
+    }
+    let digest: [u8; 32] = Sha256::digest(value.to_string()).into();
+    let suffix: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let name = format!("{prefix}{suffix}");
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("generateName");
+        metadata.insert("name".to_owned(), name.into());
+    }
+}
+
 fn expand(value: Value, origin: Option<&str>, into: &mut Vec<Manifest>) -> Result<(), ManifestError> {
     let is_list = value["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) && value["items"].is_array();
     if !is_list {
@@ -306,6 +329,23 @@ mod tests {
     fn says_which_field_is_missing_and_where() {
         let error = Manifest::from_yaml("kind: Pod\nmetadata: {name: a}", Some("pod.yml")).unwrap_err();
         assert_eq!(error.to_string(), "pod.yml: the manifest has no apiVersion");
+    }
+
+    #[test]
+    fn hooks_may_have_their_name_generated() {
+        let hook = |image: &str| {
+            Manifest::new(serde_json::json!({
+                "apiVersion": "batch/v1", "kind": "Job", "image": image,
+                "metadata": {"generateName": "migrate-", "annotations": {"argocd.argoproj.io/hook": "PreSync"}},
+            }))
+            .unwrap()
+        };
+        let name = hook("a").id().name.clone();
+        assert!(name.starts_with("migrate-") && name.len() == 16, "{name}");
+        assert_eq!(hook("a").id().name, name);
+        assert_ne!(hook("b").id().name, name);
+        let plain = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "p-"}});
+        assert!(Manifest::new(plain).is_err());
     }
 
     #[test]

@@ -182,8 +182,13 @@ impl SyncOptions {
     ///
     /// # Deviation
     ///
-    /// `ignoreDifferences` holds for the sync as well, as with Argo CD's
-    /// option `RespectIgnoreDifferences=true`.
+    /// - `ignoreDifferences` holds for the sync as well, as with Argo CD's
+    ///   option `RespectIgnoreDifferences=true`.
+    /// - A resource that is marked as another application's is left alone, as
+    ///   with the option `FailOnSharedResource=true`.
+    /// - What is no longer wanted is deleted after everything else, as with
+    ///   the option `PruneLast=true`; namespaces, volumes and definitions only
+    ///   when [confirmed](PrunePolicy::confirmed).
     pub fn for_application(application: &Application) -> Self {
         let spec = &application.spec;
         let policy = &spec.sync_policy;
@@ -198,6 +203,12 @@ impl SyncOptions {
         options.create_namespace = policy.has_option("CreateNamespace");
         options.prune.enabled = policy.prunes();
         options.prune.allow_empty = policy.allows_empty();
+        options.prune.propagation = match policy.option("PrunePropagationPolicy") {
+            Some("background") => Propagation::Background,
+            Some("orphan") => Propagation::Orphan,
+            // Argo CD's default.
+            _ => Propagation::Foreground,
+        };
         options.ignore = spec.ignore_differences.iter().map(IgnoreRule::from).collect();
         options
     }
@@ -316,9 +327,14 @@ impl SyncOptions {
     }
 
     pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
+        if self.events.is_none() && !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
+        let event = event();
+        tracing::debug!(?event);
         if let Some(events) = &self.events {
             // Nobody has to listen to the end.
-            let _ = events.unbounded_send(event());
+            let _ = events.unbounded_send(event);
         }
     }
 

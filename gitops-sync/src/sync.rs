@@ -1,3 +1,5 @@
+use tracing::Instrument as _;
+
 use crate::cluster::Cluster;
 use crate::event::Event;
 use crate::graph::GraphError;
@@ -51,8 +53,13 @@ pub enum SyncError {
 /// If nothing could be done at all. That single resources failed is not an
 /// error: see [`Report::succeeded`].
 pub async fn sync(cluster: &Cluster, manifests: Vec<Manifest>, options: &SyncOptions) -> Result<Report, SyncError> {
-    let plan = plan(cluster, manifests, options).await.map_err(SyncError::Plan)?;
-    apply(cluster, &plan, options).await
+    let span = tracing::info_span!("sync", revision = options.revision);
+    async {
+        let plan = plan(cluster, manifests, options).await.map_err(SyncError::Plan)?;
+        apply(cluster, &plan, options).await
+    }
+    .instrument(span)
+    .await
 }
 
 /// Carries out a plan.

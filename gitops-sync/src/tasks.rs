@@ -232,3 +232,102 @@ impl Build<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::cluster::ResourceType;
+    use crate::id::ResourceId;
+    use crate::ownership::Owner;
+
+    const KINDS: [&str; 4] = ["Namespace", "ConfigMap", "Deployment", "Ingress"];
+
+    fn step(position: usize, shape: &(usize, i64, u8, Option<usize>)) -> Step {
+        let (kind, wave, phase, depends) = shape;
+        let kind = KINDS[*kind];
+        let mut id = ResourceId::new("", kind, format!("r{position}"));
+        if kind != "Namespace" {
+            id = id.in_namespace("r0");
+        }
+        let resource_type = ResourceType {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            plural: kind.to_lowercase(),
+            namespaced: kind != "Namespace",
+            watchable: true,
+        };
+        let action = if *phase == 9 { Action::Prune } else { Action::Create };
+        let mut step = Step::bare(id.clone(), resource_type, action);
+        step.wave = *wave;
+        if action == Action::Prune {
+            return step;
+        }
+        (step.phase, step.action) = match phase {
+            0 => (Phase::PreSync, Action::Run),
+            1 => (Phase::PostSync, Action::Run),
+            2 => (Phase::SyncFail, Action::Run),
+            _ => (Phase::Sync, Action::Create),
+        };
+        let mut manifest =
+            json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": id.name, "namespace": id.namespace}});
+        if let Some(on) = depends.filter(|on| *on != position) {
+            manifest["metadata"]["annotations"]["config.kubernetes.io/depends-on"] =
+                Value::from(format!("position {on}"));
+        }
+        step.manifest = Some(manifest);
+        step
+    }
+
+    /// Writes the reference to the resource that a dependency means.
+    fn link(steps: &mut [Step]) {
+        let references: Vec<Option<String>> = steps
+            .iter()
+            .map(|step| {
+                step.manifest.is_some().then(|| match &step.id.namespace {
+                    Some(namespace) => format!("/namespaces/{namespace}/{}/{}", step.id.kind, step.id.name),
+                    None => format!("/{}/{}", step.id.kind, step.id.name),
+                })
+            })
+            .collect();
+        for step in steps {
+            let Some(annotation) = step
+                .manifest
+                .as_mut()
+                .and_then(|manifest| manifest.pointer_mut("/metadata/annotations/config.kubernetes.io~1depends-on"))
+            else {
+                continue;
+            };
+            let position = annotation.as_str().and_then(|text| text.strip_prefix("position ")?.parse::<usize>().ok());
+            *annotation = position.and_then(|position| references.get(position)?.clone()).unwrap_or_default().into();
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        /// Whatever waves, phases, kinds and dependencies there are: either
+        /// a circle among the dependencies is named, or there is a schedule.
+        #[test]
+        fn every_plan_has_a_schedule(
+            shapes in proptest::collection::vec((0..4usize, -2..3i64, 0..10u8, proptest::option::of(0..8usize)), 1..9),
+            widens in any::<bool>(),
+        ) {
+            let mut steps: Vec<Step> = shapes.iter().enumerate().map(|(position, shape)| step(position, shape)).collect();
+            link(&mut steps);
+            let plan = Plan { steps, inventory: Default::default(), released: Default::default() };
+            let options = SyncOptions::new("us").owner(Owner::inventory("i", "r0"));
+            match Tasks::of(&plan, &options, widens) {
+                Ok(tasks) => {
+                    let count = tasks.tasks.iter().filter(|task| matches!(task, Task::Step(_))).count();
+                    prop_assert_eq!(count, plan.steps.len());
+                }
+                Err(GraphError::Cycle(cycle)) => prop_assert!(cycle.resources.len() > 1),
+                Err(other) => prop_assert!(false, "{}", other),
+            }
+        }
+    }
+}

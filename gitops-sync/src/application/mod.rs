@@ -221,7 +221,13 @@ pub struct SyncPolicy {
 impl SyncPolicy {
     /// Whether an option such as `CreateNamespace` is set to `true`.
     pub fn has_option(&self, name: &str) -> bool {
-        self.sync_options.iter().any(|option| option.split_once('=') == Some((name, "true")))
+        self.option(name) == Some("true")
+    }
+
+    /// The value of an option such as `PrunePropagationPolicy`.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        let pairs = self.sync_options.iter().filter_map(|option| option.split_once('='));
+        pairs.filter(|(found, _)| *found == name).map(|(_, value)| value).next_back()
     }
 
     /// Whether resources that are no longer wanted are deleted.

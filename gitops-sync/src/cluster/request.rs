@@ -227,6 +227,7 @@ impl Cluster {
             let Some(pause) = failure.pause(attempt).filter(|pause| Instant::now() + *pause < deadline) else {
                 return Err(failure.error);
             };
+            tracing::debug!(error = %failure.error, attempt, ?pause, "trying again");
             if failure.is_overload() {
                 self.inner.limiter.pause(pause).await;
             }

@@ -19,6 +19,7 @@ use crate::desired::{self, Desired, Problem};
 use crate::graph::{self, GraphError, Place};
 use crate::hook::{Phase, wave};
 use crate::id::ResourceId;
+use crate::ignore;
 use crate::inventory::{self, Inventory, InventoryError};
 use crate::live::{self, Live, Objects};
 use crate::manifest::Manifest;
@@ -49,6 +50,14 @@ pub struct Plan {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
+    /// An ignore rule cannot be understood, so nobody knows what counts.
+    #[error("cannot ignore the jq path {expression:?}: {reason}")]
+    IgnoreRule {
+        /// The expression.
+        expression: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The API server does not say which kinds it serves.
     #[error("cannot find out which kinds the cluster serves")]
     Discovery(#[source] ClusterError),
@@ -100,6 +109,9 @@ fn list(problems: &[Problem]) -> String {
 /// read. That the server refuses a single resource is not an error: its
 /// step is [`Action::Blocked`].
 pub async fn plan(cluster: &Cluster, manifests: Vec<Manifest>, options: &SyncOptions) -> Result<Plan, PlanError> {
+    if let Some((expression, reason)) = ignore::find_invalid(&options.ignore) {
+        return Err(PlanError::IgnoreRule { expression, reason });
+    }
     let desired = desired::resolve(cluster, manifests, options).await?;
     check_order(&desired)?;
     let inventory = match &options.owner {

@@ -40,7 +40,7 @@ pub(super) fn steps(
 }
 
 fn is_ours(id: &ResourceId, live: &Live, inventory: &Inventory, options: &SyncOptions) -> bool {
-    let recorded = inventory.iter().find(|(listed, _)| *listed == id).and_then(|(_, uid)| uid);
+    let recorded = inventory.uid(id);
     let is_marked = options.owner.as_ref().is_some_and(|owner| owner.claim(id, &live.value) == Claim::Ours);
     is_marked && recorded.is_none_or(|uid| uid == live.uid())
 }

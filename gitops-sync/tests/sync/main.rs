@@ -6,4 +6,7 @@ mod model;
 mod owners;
 mod plans;
 mod prune;
+mod real;
+#[path = "../support/real_cluster.rs"]
+mod real_cluster;
 mod world;

@@ -71,7 +71,8 @@ impl Model {
     async fn new() -> Self {
         let mut world = World::new();
         world.create("Namespace", namespace("app")).await;
-        let foreign = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "foreign", "namespace": "app"}});
+        let foreign =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "foreign", "namespace": "app"}});
         world.create("ConfigMap", foreign).await;
         let foreign = world.live("ConfigMap", "foreign").await.unwrap();
         world.options.timeout = Duration::from_secs(5);
@@ -148,8 +149,13 @@ impl Model {
         self.world.options.prune = if prunes { PrunePolicy::enabled() } else { PrunePolicy::default() };
         for slot in 0..6 {
             let live = self.exists(slot).await;
-            let is_kept = live.is_some_and(|live| !live["metadata"]["annotations"]["argocd.argoproj.io/sync-options"].is_null());
-            if is_kept { self.kept.insert(slot) } else { self.kept.remove(&slot) };
+            let is_kept =
+                live.is_some_and(|live| !live["metadata"]["annotations"]["argocd.argoproj.io/sync-options"].is_null());
+            if is_kept {
+                self.kept.insert(slot)
+            } else {
+                self.kept.remove(&slot)
+            };
         }
         let before: Vec<bool> = self.existing().await;
         if let Some(faults) = faults {
@@ -169,7 +175,8 @@ impl Model {
         if report.succeeded() {
             self.check(prunes, &after).await?;
         }
-        Ok(report.succeeded() && report.resources.iter().all(|resource| !matches!(resource.outcome, Outcome::Failed { .. })))
+        Ok(report.succeeded()
+            && report.resources.iter().all(|resource| !matches!(resource.outcome, Outcome::Failed { .. })))
     }
 
     async fn existing(&self) -> Vec<bool> {
@@ -198,7 +205,11 @@ impl Model {
         for step in &plan.steps {
             let is_left = step.is_former() && step.action == Action::Blocked;
             prop_assert!(step.action == Action::Keep || is_left, "{} {}: {}", step.action, step.id, step.reason());
-            prop_assert!(!is_left || !prunes || self.kept.iter().any(|slot| step.id.name == format!("r{slot}")), "{}", step.id);
+            prop_assert!(
+                !is_left || !prunes || self.kept.iter().any(|slot| step.id.name == format!("r{slot}")),
+                "{}",
+                step.id
+            );
         }
         // The status of workloads moves on by itself; only our writes count.
         let writes = self.world.embedded.requests().writes;
