@@ -1,4 +1,46 @@
-//! Renders, patches and edits Kubernetes kustomizations, byte for byte as kustomize 5.8.1 does.
+//! Renders kustomizations byte for byte as kustomize 5.8.1 prints them, and
+//! edits kustomization files without losing a comment.
+//!
+//! ```
+//! use kustomize_core::{BuildOptions, ImageChange, KustomizationFile, Memory, build};
+//!
+//! let mut file = KustomizationFile::parse(
+//!     "resources: [pod.yaml]   # one for now\nimages:\n- name: web\n  newTag: v1   # set by CI\n",
+//! )?;
+//! file.set_image(&ImageChange::parse("web:v2")?)?;
+//! assert!(file.text().contains("newTag: v2   # set by CI"));
+//!
+//! let files = Memory::new()
+//!     .with("app/kustomization.yaml", file.text())
+//!     .with("app/pod.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{image: web}]}\n");
+//! let built = build(&files, "app", &BuildOptions::new())?;
+//! assert!(built.resources.to_yaml()?.contains("image: web:v2"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! In the order in which data flows:
+//!
+//! 1. A [`FileSource`] is where files are: a [`Directory`], [`Memory`], or the
+//!    tree of a Git commit (gitops-git's `TreeReader`).
+//! 2. [`build`] renders the kustomization in one of its directories, by
+//!    [`BuildOptions`]; with [`Overrides`] as if the file had been edited before.
+//! 3. A [`Build`] has the [`ResourceSet`], [`Warning`]s, and what was read. A
+//!    [`Resource`] converts to and from JSON and YAML values and says where it
+//!    came from; [`ResourceSet::to_yaml`] is what `kustomize build` prints.
+//! 4. A [`KustomizationFile`] is edited as `kustomize edit` does, but in place;
+//!    [`edit_all`] edits many as one change.
+//!
+//! Nothing runs a program or opens a connection unless [`BuildOptions`] say so:
+//! [`Remote`] brings bases and files from elsewhere, [`Helm`] and [`Plugins`]
+//! allow programs. No state is global; everything can be used from many threads.
+//!
+//! # Limitations
+//!
+//! - The specification is kustomize 5.8.1 alone; where it crashes, hangs or
+//!   loses data, an error stands instead (`docs/compatibility.md` lists them).
+//! - `kustomize localize`, `cfg` and `fn` have no counterpart yet.
+//! - Error messages are not kustomize's own.
+
 #![allow(dead_code, reason = "the parts that use it are being added")]
 
 mod build;
