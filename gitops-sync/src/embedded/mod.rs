@@ -80,6 +80,8 @@ mod read;
 mod request;
 mod requests;
 mod resource;
+#[cfg(test)]
+mod robustness;
 mod selector;
 mod server;
 mod service;

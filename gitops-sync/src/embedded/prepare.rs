@@ -32,6 +32,7 @@ pub(super) fn create(state: &mut State, resource: &Resource, object: &mut Value)
                     object["spec"][field] = value;
                 }
             }
+            tolerate_lost_nodes(object);
         }
         ("", "PersistentVolumeClaim" | "PersistentVolume") => object["status"] = json!({"phase": "Pending"}),
         ("", "Service") => allocate_address(state, object),
@@ -42,6 +43,22 @@ pub(super) fn create(state: &mut State, resource: &Resource, object: &mut Value)
         }
         _ => {}
     }
+}
+
+/// A pod stays for a while on a node that is lost, as an admission plugin of every cluster wants.
+fn tolerate_lost_nodes(pod: &mut Value) {
+    let mut tolerations = pod["spec"]["tolerations"].as_array().cloned().unwrap_or_default();
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let tolerated = |found: &Value| {
+            let here = found["key"] == key || found["key"].as_str().is_none_or(str::is_empty);
+            here && matches!(found["effect"].as_str(), Some("NoExecute" | "") | None)
+        };
+        if !tolerations.iter().any(tolerated) {
+            tolerations
+                .push(json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
+        }
+    }
+    pod["spec"]["tolerations"] = Value::Array(tolerations);
 }
 
 /// Nobody creates a status; an empty one has the form of its kind.

@@ -24,7 +24,8 @@ pub(super) fn set(api_version: &str, kind: &str, object: &mut Value) {
         ("", "Service") => settings::service(object),
         ("", "PersistentVolumeClaim") => settings::volume_claim(&mut object["spec"]),
         ("", "PersistentVolume") => settings::volume(object),
-        ("", "Node") => {}
+        ("", "Endpoints") => settings::endpoints(object),
+        ("", "LimitRange") => settings::limit_range(object),
         ("autoscaling", "HorizontalPodAutoscaler") => settings::autoscaler(object, version),
         ("networking.k8s.io" | "extensions", "Ingress") => settings::ingress(object),
         ("networking.k8s.io", "NetworkPolicy") => settings::network_policy(object),

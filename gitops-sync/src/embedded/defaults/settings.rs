@@ -194,3 +194,23 @@ pub(super) fn endpoint_slice(object: &mut Value) {
         default(port, "protocol", "TCP");
     }
 }
+
+pub(super) fn endpoints(object: &mut Value) {
+    for subset in items(object, "subsets") {
+        for port in items(subset, "ports") {
+            default(port, "protocol", "TCP");
+        }
+    }
+}
+
+/// For containers, a maximum is also the default limit, and that the default request.
+pub(super) fn limit_range(object: &mut Value) {
+    for limit in items(&mut object["spec"], "limits").filter(|limit| limit["type"] == "Container") {
+        for (from, to) in [("max", "default"), ("default", "defaultRequest"), ("min", "defaultRequest")] {
+            let given = limit[from].as_object().cloned().unwrap_or_default();
+            for (name, quantity) in given {
+                default_below(limit, to, &name, quantity);
+            }
+        }
+    }
+}

@@ -66,6 +66,10 @@ pub(super) fn replication_controller(object: &mut Value) {
 }
 
 pub(super) fn job(object: &mut Value) {
+    let labels = pod::labels(&object["spec"]["template"]);
+    if let Some(labels) = labels {
+        default(&mut object["metadata"], "labels", labels);
+    }
     let spec = &mut object["spec"];
     job_spec(spec);
     pod::template(&mut spec["template"]);
@@ -107,8 +111,13 @@ pub(in crate::embedded) fn select_by_uid(object: &mut Value) {
         "batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name,
         "controller-uid": uid, "job-name": name,
     });
+    // Labels that were copied from the template are shared with it in real servers.
+    let shared = object["metadata"]["labels"] == object["spec"]["template"]["metadata"]["labels"];
     for (label, value) in labels.as_object().into_iter().flatten() {
         default_below(&mut object["spec"]["template"]["metadata"], "labels", label, value.clone());
+        if shared && object["metadata"]["labels"].is_object() {
+            default_below(&mut object["metadata"], "labels", label, value.clone());
+        }
     }
     if object["spec"]["selector"].is_null() {
         object["spec"]["selector"] = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
