@@ -61,6 +61,7 @@
 //!   not called.
 
 mod background;
+mod columns;
 mod controllers;
 mod conversion;
 mod custom;

@@ -3,6 +3,7 @@
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::columns;
 use super::read::metadata_only;
 use super::resource::Resource;
 
@@ -15,26 +16,26 @@ const CREATED: &str = "CreationTimestamp is a timestamp representing the server 
 is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is \
 represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: \
 https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
-const DATA: &str = "Data contains the configuration data. Each key must consist of alphanumeric characters, '-', '_' \
-or '.'. Values with non-UTF-8 byte sequences must use the BinaryData field. The keys stored in Data must not overlap \
-with the keys in the BinaryData field, this is enforced during validation process.";
-
 /// A column with the way to fill it.
-struct Column {
-    name: String,
-    kind: &'static str,
-    format: &'static str,
-    description: String,
-    priority: i64,
-    cell: Cell,
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) kind: &'static str,
+    pub(crate) format: &'static str,
+    pub(crate) description: String,
+    /// Shown only with `-o wide` above 0.
+    pub(crate) priority: i64,
+    pub(crate) cell: Cell,
 }
 
-enum Cell {
+pub(crate) enum Cell {
     /// The value below a path of fields.
     At(&'static str),
     /// The value at a JSON path of a custom resource, of that type.
     Path(String, String),
-    Computed(fn(&Value) -> Value),
+    /// Text made of the object.
+    Text(fn(&Value) -> String),
+    /// A number counted in the object.
+    Number(fn(&Value) -> i64),
 }
 
 /// A table of objects of one kind.
@@ -65,7 +66,8 @@ impl Cell {
     fn fill(&self, object: &Value) -> Value {
         match self {
             Self::At(path) => at(object, path).clone(),
-            Self::Computed(f) => f(object),
+            Self::Text(f) => json!(f(object)),
+            Self::Number(f) => json!(f(object)),
             Self::Path(path, kind) => {
                 let found = at(object, path.trim_start_matches('.'));
                 match (kind.as_str(), found) {
@@ -99,19 +101,19 @@ fn at<'a>(object: &'a Value, path: &str) -> &'a Value {
     found
 }
 
-fn column(name: &str, cell: Cell) -> Column {
-    let number = matches!(name, "Data" | "Desired" | "Current" | "Secrets");
-    let kind = if number && name != "Data" { "integer" } else { "string" };
-    Column { name: name.to_owned(), kind, format: "", description: String::new(), priority: 0, cell }
+impl Column {
+    pub(crate) fn new(name: &str, kind: &'static str, cell: Cell) -> Self {
+        Self { name: name.to_owned(), kind, format: "", description: String::new(), priority: 0, cell }
+    }
 }
 
 fn name_column() -> Column {
-    Column { format: "name", description: NAME.into(), ..column("Name", Cell::At("metadata.name")) }
+    Column { format: "name", description: NAME.into(), ..Column::new("Name", "string", Cell::At("metadata.name")) }
 }
 
 fn age_column() -> Column {
-    let cell = Cell::Computed(|object| json!(age(object["metadata"]["creationTimestamp"].as_str().unwrap_or(""))));
-    Column { description: CREATED.into(), ..column("Age", cell) }
+    let cell = Cell::Text(|object| age(object["metadata"]["creationTimestamp"].as_str().unwrap_or("")));
+    Column { description: CREATED.into(), ..Column::new("Age", "string", cell) }
 }
 
 /// Names, between which the columns of a kind stand.
@@ -121,8 +123,11 @@ fn columns(resource: &Resource) -> Vec<Column> {
         Some(custom) if !custom.columns.is_empty() => columns.extend(custom.columns.iter().map(custom_column)),
         Some(_) => columns.push(age_column()),
         None => {
-            columns.extend(builtin(resource));
+            let (wide, narrow): (Vec<_>, Vec<_>) =
+                columns::of(resource).into_iter().partition(|column| column.priority > 0);
+            columns.extend(narrow);
             columns.push(age_column());
+            columns.extend(wide);
         }
     }
     columns
@@ -149,145 +154,6 @@ fn custom_column(definition: &Value) -> Column {
         description,
         priority: definition["priority"].as_i64().unwrap_or(0),
         cell: Cell::Path(path, text("type")),
-    }
-}
-
-fn builtin(resource: &Resource) -> Vec<Column> {
-    let plain = |columns: &[(&str, &'static str)]| -> Vec<Column> {
-        columns.iter().map(|(name, path)| column(name, Cell::At(path))).collect()
-    };
-    let computed = |name: &str, f: fn(&Value) -> Value| column(name, Cell::Computed(f));
-    match (resource.group.as_str(), resource.kind.as_str()) {
-        ("", "ConfigMap") => {
-            let data = computed("Data", |object| json!(entries(&object["data"]) + entries(&object["binaryData"])));
-            vec![Column { description: DATA.into(), ..data }]
-        }
-        ("", "Secret") => {
-            let mut columns = plain(&[("Type", "type")]);
-            columns.push(computed("Data", |object| json!(entries(&object["data"]))));
-            columns
-        }
-        ("", "Namespace") => plain(&[("Status", "status.phase")]),
-        ("", "Pod") => vec![
-            computed("Ready", |pod| {
-                let states = pod["status"]["containerStatuses"].as_array();
-                let ready = states.into_iter().flatten().filter(|state| state["ready"] == true).count();
-                json!(format!("{ready}/{}", length(&pod["spec"]["containers"])))
-            }),
-            computed("Status", |pod| match &pod["metadata"]["deletionTimestamp"] {
-                Value::Null => pod["status"]["phase"].clone(),
-                _ => json!("Terminating"),
-            }),
-            computed("Restarts", |pod| {
-                let states = pod["status"]["containerStatuses"].as_array();
-                json!(
-                    states
-                        .into_iter()
-                        .flatten()
-                        .filter_map(|state| state["restartCount"].as_u64())
-                        .sum::<u64>()
-                        .to_string()
-                )
-            }),
-        ],
-        ("", "Service") => vec![
-            column("Type", Cell::At("spec.type")),
-            computed("Cluster-IP", |service| or_none(&service["spec"]["clusterIP"])),
-            computed("External-IP", |service| or_none(&service["status"]["loadBalancer"]["ingress"][0]["ip"])),
-            computed("Port(s)", service_ports),
-        ],
-        ("apps", "Deployment") => vec![
-            computed("Ready", |object| {
-                json!(format!("{}/{}", count(&object["status"]["readyReplicas"]), count(&object["spec"]["replicas"])))
-            }),
-            computed("Up-to-date", |object| json!(count(&object["status"]["updatedReplicas"]))),
-            computed("Available", |object| json!(count(&object["status"]["availableReplicas"]))),
-        ],
-        ("apps", "StatefulSet") => vec![computed("Ready", |object| {
-            json!(format!("{}/{}", count(&object["status"]["readyReplicas"]), count(&object["spec"]["replicas"])))
-        })],
-        ("apps", "ReplicaSet") | ("", "ReplicationController") => vec![
-            computed("Desired", |object| json!(count(&object["spec"]["replicas"]))),
-            computed("Current", |object| json!(count(&object["status"]["replicas"]))),
-            computed("Ready", |object| json!(count(&object["status"]["readyReplicas"]))),
-        ],
-        ("apps", "DaemonSet") => vec![
-            computed("Desired", |object| json!(count(&object["status"]["desiredNumberScheduled"]))),
-            computed("Current", |object| json!(count(&object["status"]["currentNumberScheduled"]))),
-            computed("Ready", |object| json!(count(&object["status"]["numberReady"]))),
-        ],
-        ("batch", "Job") => vec![
-            computed("Status", |job| json!(job_state(job))),
-            computed("Completions", |job| {
-                json!(format!("{}/{}", count(&job["status"]["succeeded"]), count(&job["spec"]["completions"])))
-            }),
-        ],
-        ("batch", "CronJob") => plain(&[("Schedule", "spec.schedule"), ("Suspend", "spec.suspend")]),
-        (_, "Ingress") => vec![
-            computed("Class", |ingress| or_none(&ingress["spec"]["ingressClassName"])),
-            computed("Hosts", |ingress| {
-                let rules = ingress["spec"]["rules"].as_array();
-                let hosts: Vec<_> = rules.into_iter().flatten().filter_map(|rule| rule["host"].as_str()).collect();
-                json!(if hosts.is_empty() { "*".to_owned() } else { hosts.join(",") })
-            }),
-            computed("Address", |ingress| {
-                let first = &ingress["status"]["loadBalancer"]["ingress"][0];
-                json!(first["ip"].as_str().or(first["hostname"].as_str()).unwrap_or(""))
-            }),
-        ],
-        ("", "PersistentVolumeClaim") => plain(&[("Status", "status.phase"), ("Volume", "spec.volumeName")]),
-        ("", "ServiceAccount") => vec![computed("Secrets", |object| json!(length(&object["secrets"])))],
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => plain(&[("Created At", "metadata.creationTimestamp")]),
-        ("", "Event") => plain(&[
-            ("Last Seen", "lastTimestamp"),
-            ("Type", "type"),
-            ("Reason", "reason"),
-            ("Object", "involvedObject.name"),
-            ("Message", "message"),
-        ]),
-        ("storage.k8s.io", "StorageClass") => {
-            plain(&[("Provisioner", "provisioner"), ("ReclaimPolicy", "reclaimPolicy")])
-        }
-        ("coordination.k8s.io", "Lease") => plain(&[("Holder", "spec.holderIdentity")]),
-        _ => Vec::new(),
-    }
-}
-
-fn count(value: &Value) -> i64 {
-    value.as_i64().unwrap_or(0)
-}
-
-fn entries(value: &Value) -> usize {
-    value.as_object().map_or(0, |map| map.len())
-}
-
-fn length(value: &Value) -> usize {
-    value.as_array().map_or(0, Vec::len)
-}
-
-fn or_none(value: &Value) -> Value {
-    json!(value.as_str().unwrap_or("<none>"))
-}
-
-fn service_ports(service: &Value) -> Value {
-    let port = |port: &Value| {
-        let protocol = port["protocol"].as_str().unwrap_or("TCP");
-        match port["nodePort"].as_u64() {
-            Some(node) => format!("{}:{node}/{protocol}", port["port"]),
-            None => format!("{}/{protocol}", port["port"]),
-        }
-    };
-    let ports: Vec<_> = service["spec"]["ports"].as_array().into_iter().flatten().map(port).collect();
-    json!(if ports.is_empty() { "<none>".to_owned() } else { ports.join(",") })
-}
-
-fn job_state(job: &Value) -> &'static str {
-    let has = |kind| super::custom::has_condition(job, kind);
-    match (has("Complete"), has("Failed"), has("Suspended")) {
-        (true, ..) => "Complete",
-        (_, true, _) => "Failed",
-        (.., true) => "Suspended",
-        _ => "Running",
     }
 }
 
