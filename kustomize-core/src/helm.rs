@@ -153,6 +153,8 @@ pub enum HelmError {
     },
 }
 
+type Merge<'a> = &'a dyn Fn(&[u8], &[u8]) -> Result<Vec<u8>, BoxError>;
+
 /// Where a kustomization with charts is.
 #[derive(Clone, Copy)]
 pub(crate) struct Site<'a> {
@@ -161,7 +163,7 @@ pub(crate) struct Site<'a> {
     /// Reads files as the kustomization may.
     pub(crate) read_file: ReadFile<'a>,
     /// Merges the second YAML text over the first.
-    pub(crate) merge: &'a dyn Fn(&[u8], &[u8]) -> Result<Vec<u8>, BoxError>,
+    pub(crate) merge: Merge<'a>,
 }
 
 /// The manifests of a chart, as `helm` prints them.

@@ -6,6 +6,8 @@ mod function;
 mod iam_policy;
 mod program;
 mod resource_list;
+#[cfg(test)]
+mod tests;
 mod value_add;
 
 use std::io;
@@ -108,7 +110,7 @@ pub enum PluginError {
     #[error("cannot run {plugin}")]
     Plugin {
         /// The resource that configures it.
-        plugin: ResourceId,
+        plugin: Box<ResourceId>,
         /// What is wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -181,7 +183,7 @@ pub enum PluginError {
     #[error("it gave {resource} twice")]
     Duplicate {
         /// The resource.
-        resource: ResourceId,
+        resource: Box<ResourceId>,
     },
     /// A configuration has a field of a wrong type.
     #[error("the configuration is not valid")]
@@ -205,7 +207,7 @@ pub enum PluginError {
     #[error("cannot set the field {field} of {resource}: {problem}")]
     Field {
         /// The resource.
-        resource: ResourceId,
+        resource: Box<ResourceId>,
         /// The field's path.
         field: String,
         /// What is wrong.
@@ -215,7 +217,7 @@ pub enum PluginError {
 
 /// Names the plugin that an error is about.
 fn of_plugin(plugin: &Resource, error: impl Into<BoxError>) -> BoxError {
-    PluginError::Plugin { plugin: plugin.id(), source: error.into() }.into()
+    PluginError::Plugin { plugin: Box::new(plugin.id()), source: error.into() }.into()
 }
 
 fn is_builtin(resource: &Resource) -> bool {

@@ -34,7 +34,7 @@ const TRANSIENT: [&str; 6] = [
 
 /// The ResourceList that a function reads to transform resources.
 pub(super) fn transformer_input(resources: &[Resource], config: &Resource) -> Result<String, BoxError> {
-    let items = resources.iter().map(|resource| Ok(printed(&with_id(resource))?)).collect::<Result<_, BoxError>>()?;
+    let items = resources.iter().map(|resource| printed(&with_id(resource))).collect::<Result<_, BoxError>>()?;
     Ok(resource_list(items, printed_config(config)?))
 }
 
@@ -226,7 +226,7 @@ pub(super) fn update(resources: &mut ResourceSet, made: Vec<Resource>, schema: &
     for resource in made {
         let id = key(&resource);
         if by_id.contains_key(&id) {
-            return Err(PluginError::Duplicate { resource: resource.id() });
+            return Err(PluginError::Duplicate { resource: Box::new(resource.id()) });
         }
         order.push(id.clone());
         by_id.insert(id, resource);

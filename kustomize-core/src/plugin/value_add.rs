@@ -125,7 +125,7 @@ impl Target {
             Ok(Some(_)) => "it is not a single value".to_owned(),
             Err(problem) => problem,
         };
-        Err(PluginError::Field { resource: resource.id(), field: self.path.clone(), problem: failed })
+        Err(PluginError::Field { resource: Box::new(resource.id()), field: self.path.clone(), problem: failed })
     }
 }
 

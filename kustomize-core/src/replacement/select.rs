@@ -52,8 +52,8 @@ impl Ids {
             (Some((index, _)), None) => Ok(index),
             (Some((_, first)), Some((_, second))) => Err(ReplacementError::AmbiguousSource {
                 selector: describe(selector),
-                first: first[0].clone(),
-                second: second[0].clone(),
+                first: Box::new(first[0].clone()),
+                second: Box::new(second[0].clone()),
             }),
             (None, _) => {
                 Err(ReplacementError::NoSource { selector: describe(selector), closest: self.closest(selector) })
@@ -62,10 +62,10 @@ impl Ids {
     }
 
     /// A resource of the kind with a similar name.
-    fn closest(&self, selector: &SourceSelector) -> Option<ResourceId> {
+    fn closest(&self, selector: &SourceSelector) -> Option<Box<ResourceId>> {
         let same_kind = || self.of.iter().flatten().filter(|id| id.gvk.kind == selector.kind);
         let name = crate::kustomization::decode::closest(&selector.name, same_kind().map(|id| id.name.as_str()))?;
-        same_kind().find(|id| id.name == name).cloned()
+        same_kind().find(|id| id.name == name).cloned().map(Box::new)
     }
 
     /// The resources that a target selects, in order.
