@@ -64,7 +64,7 @@ pub enum VarError {
         resource: Box<ResourceId>,
         /// What is wrong with it.
         #[source]
-        source: PathError,
+        source: Box<PathError>,
     },
     /// A field that may hold variables is not built as expected.
     #[error("cannot replace variables in the field '{path}' of {resource}")]
@@ -227,7 +227,7 @@ fn value_of(var: &Var, resource: &Resource) -> Result<Value, VarError> {
         name: name(),
         path: path.to_owned(),
         resource: resource_id(),
-        source,
+        source: Box::new(source),
     })?;
     read_value(doc, node.ok_or_else(missing)?).ok_or_else(missing)
 }

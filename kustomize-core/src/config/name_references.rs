@@ -36,7 +36,8 @@ impl NameReferences {
         references
     }
 
-    pub(crate) fn as_slice(&self) -> &[NameReference] {
+    #[cfg(test)]
+    pub(super) fn as_slice(&self) -> &[NameReference] {
         &self.list
     }
 

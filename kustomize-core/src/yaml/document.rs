@@ -374,26 +374,11 @@ impl Document {
     ///
     /// Kustomize puts one and the same Go pointer into every map to which a
     /// transformer adds a label or annotation. Overlays see it: a later
-    /// change of such a label in `metadata` changes the selector too. Ends
-    /// for a node that is copied, and for all of them with
-    /// [`unlink`](Self::unlink).
+    /// change of such a label in `metadata` changes the selector too. A copy
+    /// of the tree has separate values.
     pub(crate) fn new_link(&mut self, of: NodeId) -> NodeId {
         let of = self.cell(of);
         self.push_node(Node { flags: LINK, a: of.0, b: NONE, offset: NONE, next: NONE, ..*self.place(of) })
-    }
-
-    /// Gives every link a value of its own, as a round trip through JSON does.
-    pub(crate) fn unlink(&mut self) {
-        for index in 0..self.nodes.len() {
-            let place = self.nodes[index];
-            if place.flags & LINK != 0 {
-                let copy = self.copy(NodeId(place.a));
-                self.nodes[index] = Node { next: place.next, ..self.nodes[copy.0 as usize] };
-                if let Some(tag) = self.custom_tag(copy).map(str::to_owned) {
-                    self.set_custom_tag(NodeId(index as u32), &tag);
-                }
-            }
-        }
     }
 
     /// Appends `child`, which is new, to `parent`, whose last child is `last`; `child` again.
@@ -723,7 +708,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_written_from_either_place_until_it_is_unlinked() {
+    fn a_link_is_written_from_either_place_and_a_copy_from_neither() {
         let mut doc = Document::new(Arc::default());
         doc.set_value(doc.root(), "a", Scalar::string("1"));
         let link = doc.new_link(doc.get(doc.root(), "a").expect("just set"));
@@ -736,9 +721,8 @@ mod tests {
         doc.remove(doc.root(), "a");
         assert_eq!(keys(&doc), ["b=3", "c=9"]);
 
-        let link = doc.new_link(link);
-        doc.set(doc.root(), "d", link);
-        doc.unlink();
+        let copy = doc.copy(link);
+        doc.set(doc.root(), "d", copy);
         doc.set_value(doc.root(), "d", Scalar::string("4"));
         assert_eq!(keys(&doc), ["b=3", "c=9", "d=4"]);
     }
