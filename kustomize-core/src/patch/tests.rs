@@ -71,6 +71,8 @@ fn operations_can_add_to_annotations_that_are_not_there() {
     let operation = "[{\"op\": \"add\", \"path\": \"/metadata/annotations/a\", \"value\": 5}]";
     let target = "target: {kind: ConfigMap}";
     assert_patched(&format!("patches: [{{patch: '{operation}', {target}}}]"), "  annotations:\n    a: \"5\"\n");
+    let zero = "- {op: add, path: /metadata/annotations/a, value: -0.0}";
+    assert_patched(&format!("patches: [{{patch: '{zero}', {target}}}]"), "  annotations:\n    a: \"-0\"\n");
     let remove = "[{\"op\": \"remove\", \"path\": \"/data/a\"}]";
     let json = format!("patchesJson6902: [{{patch: '{remove}', target: {{kind: ConfigMap, version: v1, name: web}}}}]");
     assert_patched(&json, "data: {}\nkind: ConfigMap\n");

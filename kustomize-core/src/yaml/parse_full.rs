@@ -290,6 +290,10 @@ impl<'a> Builder<'a> {
             Plain::Bool(value) => self.text_node(start, Tag::Bool, Style::Plain, if value { "true" } else { "false" }),
             Plain::Int(int) => self.text_node(start, Tag::Int, Style::Plain, &int.to_string()),
             Plain::Uint(int) => self.text_node(start, Tag::Int, Style::Plain, &int.to_string()),
+            // As `-0` it would be read as an integer, which has no sign.
+            Plain::Float(float) if float == 0.0 && float.is_sign_negative() => {
+                self.text_node(start, Tag::Float, Style::Plain, "-0.0")
+            }
             Plain::Float(float) => self.text_node(start, Tag::Float, Style::Plain, &number::general(float)),
             Plain::Timestamp(_) | Plain::Str => self.text_node(start, Tag::Str, style, value),
         })
