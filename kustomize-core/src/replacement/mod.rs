@@ -10,6 +10,7 @@ mod value;
 use self::follow::{Finder, lookup};
 pub(crate) use self::path::FieldPath;
 use self::select::Ids;
+use self::text::Outcome;
 use self::value::Value;
 use crate::generate::ReadFile;
 use crate::id::ResourceId;
@@ -310,25 +311,23 @@ impl Target {
     fn write(&self, resource: &mut Resource, value: &Value) -> Result<(), ReplacementError> {
         let create = self.options.create.then(|| value.kind());
         for path in &self.paths {
-            if text::set(resource.doc_mut(), path, value, create) {
-                continue;
+            if let Outcome::Unchanged { node, depth } = text::set(resource.doc_mut(), path, value, create) {
+                self.write_path(resource, (path, node, depth), value, create)?;
             }
-            self.write_path(resource, path, value, create)?;
         }
         Ok(())
     }
 
+    /// Follows the path, of which the first `depth` elements lead to `start`.
     fn write_path(
         &self,
         resource: &mut Resource,
-        path: &FieldPath,
+        (path, start, depth): (&FieldPath, yaml::NodeId, usize),
         value: &Value,
         create: Option<Kind>,
     ) -> Result<(), ReplacementError> {
-        let doc = resource.doc_mut();
-        let root = doc.root();
-        let mut finder = Finder { doc, create, found: Vec::new() };
-        let followed = finder.follow(root, path.parts());
+        let mut finder = Finder { doc: resource.doc_mut(), create, found: Vec::new() };
+        let followed = finder.follow(start, &path.parts()[depth..]);
         let found = finder.found;
         let (field, create) = (|| path.text().to_owned(), create.is_some());
         let id = |resource: &Resource| Box::new(resource.id());

@@ -73,6 +73,11 @@ impl ItemPattern {
 }
 
 impl Part {
+    /// Whether it is the same key to both followers.
+    pub(super) fn is_key(&self) -> bool {
+        matches!((&self.lookup, &self.matcher), (Lookup::Field(exact), Matcher::Field(key)) if exact == key)
+    }
+
     fn new(text: String) -> Self {
         Self { lookup: lookup(&text), matcher: matcher(&text), text }
     }

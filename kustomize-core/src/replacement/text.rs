@@ -18,32 +18,64 @@ pub(super) fn parse(text: &str, element: &str) -> Result<Document, PathError> {
     }
 }
 
+/// What [`set`] did.
+pub(super) enum Outcome {
+    Written,
+    /// Nothing, but the first `depth` elements of the path are keys that lead
+    /// to `node`, so that nobody has to look for them again.
+    Unchanged {
+        node: NodeId,
+        depth: usize,
+    },
+}
+
 /// Writes into the document that is the text of the first single value on the
 /// way, if there is one: `data.config\.json.port` sets `port` in the JSON.
-/// Anything that does not fit leaves the resource as it is and gives `false`,
-/// after which the path is followed in the resource itself.
-pub(super) fn set(doc: &mut Document, path: &FieldPath, value: &Value, create: Option<Kind>) -> bool {
-    let Some((field, rest)) = text_field(doc, path) else { return false };
-    match changed(doc.text(field), &path.parts()[rest..], value, create) {
-        Some(text) => {
-            doc.set_text(field, &text);
-            true
-        }
-        None => false,
+/// Where that does not fit, the path is to be followed in the resource itself.
+pub(super) fn set(doc: &mut Document, path: &FieldPath, value: &Value, create: Option<Kind>) -> Outcome {
+    let from_root = Outcome::Unchanged { node: doc.root(), depth: 0 };
+    match walk(doc, path) {
+        Walk::Keys { node, depth } => Outcome::Unchanged { node, depth },
+        Walk::Other => from_root,
+        Walk::Text { node, depth } => match changed(doc.text(node), &path.parts()[depth..], value, create) {
+            Some(text) => {
+                doc.set_text(node, &text);
+                Outcome::Written
+            }
+            None => from_root,
+        },
     }
 }
 
-/// The field with the text, and how many elements lead to it.
-fn text_field(doc: &Document, path: &FieldPath) -> Option<(NodeId, usize)> {
-    let mut node = doc.root();
+/// What is on the way to the last element of a path.
+enum Walk {
+    /// A single value after `depth` elements.
+    Text {
+        node: NodeId,
+        depth: usize,
+    },
+    /// Only keys, of which the first `depth` are there.
+    Keys {
+        node: NodeId,
+        depth: usize,
+    },
+    Other,
+}
+
+fn walk(doc: &Document, path: &FieldPath) -> Walk {
+    let (mut node, mut keys) = (doc.root(), None);
     let parts = path.parts();
     for (index, part) in parts.iter().enumerate().take(parts.len().saturating_sub(1)) {
-        node = lookup_one(doc, node, part).ok()??;
-        if doc.is_scalar(node) {
-            return Some((node, index + 1));
+        if keys.is_none() && !part.is_key() {
+            keys = Some(Walk::Other);
+        }
+        match lookup_one(doc, node, part) {
+            Ok(Some(next)) if doc.is_scalar(next) => return Walk::Text { node: next, depth: index + 1 },
+            Ok(Some(next)) => node = next,
+            Ok(None) | Err(_) => return keys.unwrap_or(Walk::Keys { node, depth: index }),
         }
     }
-    None
+    keys.unwrap_or(Walk::Keys { node, depth: parts.len().saturating_sub(1) })
 }
 
 fn changed(text: &str, rest: &[Part], value: &Value, create: Option<Kind>) -> Option<String> {
@@ -84,7 +116,7 @@ mod tests {
         doc.set_value(root, "text", Scalar { style: Style::Literal, ..Scalar::string(text) });
         let create = create.then_some(Kind::Scalar);
         let done = set(&mut doc, &FieldPath::new(path), &Value::text("new"), create);
-        done.then(|| doc.get_text(root, "text").expect("still there").to_owned())
+        matches!(done, Outcome::Written).then(|| doc.get_text(root, "text").expect("still there").to_owned())
     }
 
     #[test]

@@ -304,7 +304,9 @@ impl Document {
             return false;
         }
         let buffer = if node.b & OWNED != 0 { &self.owned } else { &self.source.text };
-        buffer.as_bytes()[start..start + len] == *text.as_bytes()
+        let own = &buffer.as_bytes()[start..start + len];
+        // Keys of one length are often numbered, so that they differ at the end.
+        own.last() == text.as_bytes().last() && own == text.as_bytes()
     }
 
     /// The value below a path of mapping keys.
