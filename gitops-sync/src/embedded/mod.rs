@@ -54,6 +54,7 @@
 //! - Validation of built-in kinds covers names, labels, selectors, containers, ports and immutable
 //!   fields; real servers know many more rules.
 //! - Answers are always JSON; requests may be in protobuf, but not in CBOR.
+//! - No OpenAPI v2, which kubectl needed before 1.27; v3 has no descriptions.
 //! - No logs, exec, attach, port-forward or proxies; no node ever runs a pod.
 //! - No dynamic resource allocation (`resource.k8s.io`), no alpha or beta versions but, on
 //!   request, [`EmbeddedOptions::legacy_apis`].

@@ -94,7 +94,7 @@ impl ManagedFields {
     pub fn update(&mut self, live: &Value, new: &Value, manager: &Manager, now: &str, versions: &dyn Versions) {
         let api_version = manager.api_version.clone().unwrap_or_default();
         let Some(ty) = versions.type_at(&api_version) else { return };
-        self.reconcile(live, versions);
+        self.reconcile(versions);
         let change = compare(&ty, live, new);
         self.hand_over(&change, live, new, &api_version, None, versions);
         let taken = change.modified.union(&change.added);
@@ -134,7 +134,7 @@ impl ManagedFields {
             let before = Manager::updater(BEFORE_FIRST_APPLY, api_version, "");
             self.update(&versions.empty(api_version), live, &before, now, versions);
         }
-        self.reconcile(live, versions);
+        self.reconcile(versions);
         let merged = merge(&ty, live, config).map_err(|source| ApplyError::Merge { source })?;
         let set = field_set(&ty, config).recursive_difference(&versions.ignored(api_version));
         let last = self.managers.remove(manager);
@@ -142,7 +142,7 @@ impl ManagedFields {
         let entry = ManagerFields { fields: set, api_version: api_version.to_owned(), time };
         self.managers.insert(manager.clone(), entry);
         let merged = match last {
-            Some(last) if !last.fields.is_empty() => self.prune(merged, manager, &last, api_version, versions),
+            Some(last) if !last.fields.is_empty() => self.prune(merged, &last, api_version, versions),
             _ => merged,
         };
         let conflicts =
@@ -193,9 +193,8 @@ impl ManagedFields {
         conflicts
     }
 
-    /// Fields of a manager whose version is gone go with it; others follow schema changes.
-    fn reconcile(&mut self, live: &Value, versions: &dyn Versions) {
-        let _ = live;
+    /// Brings what is recorded in line with types that changed since.
+    fn reconcile(&mut self, versions: &dyn Versions) {
         for entry in self.managers.values_mut() {
             if let Some(ty) = versions.type_at(&entry.api_version) {
                 entry.fields = reconcile(&ty, &entry.fields);
@@ -203,15 +202,8 @@ impl ManagedFields {
         }
     }
 
-    /// Removes what `applier` applied last time but not now, and nobody else manages.
-    fn prune(
-        &self,
-        merged: Value,
-        applier: &Manager,
-        last: &ManagerFields,
-        api_version: &str,
-        versions: &dyn Versions,
-    ) -> Value {
+    /// Removes what the applier applied `last` time but not now, and nobody else manages.
+    fn prune(&self, merged: Value, last: &ManagerFields, api_version: &str, versions: &dyn Versions) -> Value {
         let version = &last.api_version;
         let (Some(ty), Some(at_last)) = (versions.type_at(version), versions.convert(&merged, version)) else {
             return merged;
@@ -223,7 +215,6 @@ impl ManagedFields {
         let before = field_set(&ty, &at_last).with_declared_parents(Some(&ty));
         let after = field_set(&ty, &pruned).with_declared_parents(Some(&ty));
         let pruned = remove(&ty, &at_last, &before.difference(&after).intersection(&lost));
-        debug_assert!(self.managers.contains_key(applier));
         if version == api_version { pruned } else { versions.convert(&pruned, api_version).unwrap_or(merged) }
     }
 
