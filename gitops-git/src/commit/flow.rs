@@ -143,7 +143,7 @@ impl Mirror {
         let Some(commit) = commit else {
             return Ok(PushOutcome::Unchanged { commit: base.tip });
         };
-        let sent = push::push(&self.remote, &repository, branch, base.expected, commit, options)
+        let sent = push::push(&self.remote, &repository, branch, &base, commit, options)
             .map_err(|source| self.push_error(branch, source))?;
         self.judge(branch, options, race, commit, sent)?;
         publish(&repository, commit).map_err(failed)?;

@@ -5,9 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use git2::{ErrorCode, PushOptions, RemoteCallbacks, Repository};
 
+use crate::commit::base::Base;
 use crate::commit::options::CommitOptions;
 use crate::id::ObjectId;
 use crate::mirror::libgit2_url;
+use crate::protocol::narrow::Keep;
 use crate::remote::Remote;
 use crate::remote_error::RemoteError;
 use crate::transport::session::Session;
@@ -39,12 +41,13 @@ struct Seen {
     status: Option<Result<(), String>>,
 }
 
-/// Moves `branch` from `expected` to `commit`, or creates it there.
+/// Moves `branch` from `expected` to `commit`, or creates it there; the server
+/// has `base`.
 pub(crate) fn push(
     remote: &Remote,
     repository: &Repository,
     branch: &str,
-    expected: Option<ObjectId>,
+    base: &Base,
     commit: ObjectId,
     options: &CommitOptions,
 ) -> Result<Sent, RemoteError> {
@@ -52,12 +55,13 @@ pub(crate) fn push(
     let (url, _registered) = libgit2_url(&session);
     let mut libgit2 = repository.remote_anonymous(&url).map_err(RemoteError::library)?;
     let reference = format!("refs/heads/{branch}");
+    session.keep_refs(Keep { name: reference.clone(), base: base.tip });
     let seen = RefCell::new(Seen::default());
     let mut callbacks = RemoteCallbacks::new();
     callbacks.push_negotiation(|updates| {
         let found = updates.first().map(|update| ObjectId::from_git(update.src()));
         let found = found.filter(|id| !id.is_zero());
-        if found != expected {
+        if found != base.expected {
             seen.borrow_mut().moved = Some(found.unwrap_or(ObjectId::ZERO));
             return Err(git2::Error::from_str("the branch has moved"));
         }

@@ -38,6 +38,11 @@ pub(crate) fn read(stream: &mut dyn Read) -> io::Result<Option<Packet>> {
     }
 }
 
+/// Frames what a packet has, which is at most 65516 bytes.
+pub(crate) fn packet(data: &[u8]) -> Vec<u8> {
+    [format!("{:04x}", data.len() + 4).as_bytes(), data].concat()
+}
+
 /// Frames one line; a line feed ends it, as Git's own clients do.
 pub(crate) fn line(text: &str) -> Vec<u8> {
     // Callers write short commands, far below the limit of 65516 bytes.

@@ -6,12 +6,13 @@
 //! ours, with what it may hide, ever reaches libgit2.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{Cursor, Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use git2::transport::{Service as Action, SmartSubtransport, SmartSubtransportStream, Transport};
 
+use crate::protocol::narrow::narrow;
 use crate::remote_error::RemoteError;
 use crate::transport::session::Session;
 use crate::transport::{Duplex, Service, Version, http};
@@ -93,10 +94,24 @@ impl Bridge {
     }
 }
 
+impl Bridge {
+    /// The stream, with the advertisement at its start cut down for a push.
+    fn narrowed(&self, action: Action, mut stream: Box<dyn Duplex>) -> Result<BridgeStream, RemoteError> {
+        let start = match (action, self.0.kept_refs()) {
+            (Action::ReceivePackLs, Some(keep)) => {
+                narrow(&mut stream, keep).map_err(|error| self.0.explain_io(error))?
+            }
+            _ => Vec::new(),
+        };
+        Ok(BridgeStream { start: Cursor::new(start), stream })
+    }
+}
+
 impl SmartSubtransport for Bridge {
     fn action(&self, _url: &str, action: Action) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
-        match self.start(action) {
-            Ok(stream) => Ok(Box::new(BridgeStream(stream))),
+        let opened = self.start(action).and_then(|stream| self.narrowed(action, stream));
+        match opened {
+            Ok(stream) => Ok(Box::new(stream)),
             Err(error) => {
                 self.0.fail(error);
                 Err(git2::Error::from_str("the transport failed"))
@@ -109,20 +124,27 @@ impl SmartSubtransport for Bridge {
     }
 }
 
-struct BridgeStream(Box<dyn Duplex>);
+struct BridgeStream {
+    /// What comes before the rest of the stream.
+    start: Cursor<Vec<u8>>,
+    stream: Box<dyn Duplex>,
+}
 
 impl Read for BridgeStream {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read(buffer)
+        match self.start.read(buffer)? {
+            0 => self.stream.read(buffer),
+            length => Ok(length),
+        }
     }
 }
 
 impl Write for BridgeStream {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.write(bytes)
+        self.stream.write(bytes)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        self.0.flush()
+        self.stream.flush()
     }
 }

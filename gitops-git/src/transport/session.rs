@@ -1,8 +1,9 @@
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::credentials::Credentials;
+use crate::protocol::narrow::Keep;
 use crate::remote::Remote;
 use crate::remote_error::{Phase, RemoteError};
 use crate::secret::{Secret, clean};
@@ -14,6 +15,8 @@ pub(crate) struct Session {
     pub(crate) remote: Remote,
     pub(crate) credentials: Option<Credentials>,
     started: Instant,
+    /// The refs that matter to a push.
+    keep: OnceLock<Keep>,
     state: Mutex<State>,
 }
 
@@ -43,8 +46,19 @@ impl Session {
             remote: remote.clone(),
             credentials: credentials.or_else(|| embedded(remote)),
             started: Instant::now(),
+            keep: OnceLock::new(),
             state: Mutex::default(),
         }))
+    }
+
+    /// Lets libgit2 see only these refs when it pushes.
+    pub(crate) fn keep_refs(&self, keep: Keep) {
+        // A session pushes once.
+        let _ = self.keep.set(keep);
+    }
+
+    pub(crate) fn kept_refs(&self) -> Option<&Keep> {
+        self.keep.get()
     }
 
     /// Opens a conversation over anything but HTTP, whose requests stand alone.
