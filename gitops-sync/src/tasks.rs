@@ -45,13 +45,13 @@ impl Tasks {
         for (node, needs) in nodes.iter().zip(&dependencies.ready_first) {
             needs.iter().for_each(|need| build.edge(*node, nodes[*need], Gate::Ready));
         }
-        let waves = build.waves(&nodes, &dependencies.places);
+        build.waves(&nodes, &dependencies.places);
         if widens {
             build.widen(&nodes, &dependencies.places, options);
         }
         let pruned = build.prunes(&nodes, &dependencies.places);
         build.after_prunes(&nodes, &dependencies.places, &pruned);
-        build.settle(options, waves > 1);
+        build.settle(options);
         let schedule = Schedule::new(build.nodes);
         // The dependencies have no circle, and the places follow them.
         let schedule = schedule.expect("edges only lead from earlier places to later ones");
@@ -110,14 +110,13 @@ impl Build<'_> {
         }
     }
 
-    /// Lets each wave wait for the one before; how many there are.
-    fn waves(&mut self, nodes: &[usize], places: &[Place]) -> usize {
+    /// Lets each wave wait for the health of the one before.
+    fn waves(&mut self, nodes: &[usize], places: &[Place]) {
         let mut waves: BTreeMap<(Phase, i64), BTreeMap<usize, Vec<usize>>> = BTreeMap::new();
         for (node, place) in nodes.iter().zip(places) {
             waves.entry((place.phase, place.wave)).or_default().entry(place.rank).or_default().push(*node);
         }
-        let count = waves.keys().filter(|(phase, _)| *phase != Phase::SyncFail).count();
-        let mut before: Option<usize> = None;
+        let mut before: Vec<usize> = Vec::new();
         for ((phase, _), ranks) in waves {
             if phase == Phase::SyncFail {
                 ranks.into_values().flatten().for_each(|node| self.nodes[node].is_on_failure = true);
@@ -125,12 +124,12 @@ impl Build<'_> {
             }
             let members: Vec<usize> = ranks.values().flatten().copied().collect();
             self.ranks(ranks);
-            if let Some(before) = before {
-                members.iter().for_each(|node| self.edge(*node, before, Gate::Ready));
+            if !before.is_empty() {
+                let ready = self.barrier(before, Gate::Ready);
+                members.iter().for_each(|node| self.edge(*node, ready, Gate::Ready));
             }
-            before = Some(self.barrier(members, Gate::Ready));
+            before = members;
         }
-        count
     }
 
     /// Lets each kind wait until those before it have been tried.
@@ -218,9 +217,9 @@ impl Build<'_> {
 
     /// Health is waited for where it was asked for, where a later wave
     /// builds on it, and where another resource needs it.
-    fn settle(&mut self, options: &SyncOptions, has_waves: bool) {
-        let mut needed = vec![options.wait || has_waves; self.nodes.len()];
-        for node in self.nodes.iter().filter(|node| !node.is_barrier) {
+    fn settle(&mut self, options: &SyncOptions) {
+        let mut needed = vec![options.wait; self.nodes.len()];
+        for node in &self.nodes {
             for (before, gate) in &node.after {
                 needed[*before] |= *gate == Gate::Ready;
             }

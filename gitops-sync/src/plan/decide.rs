@@ -49,6 +49,12 @@ impl Decision {
         Self { block: Some(block), ..Self::new(Action::Blocked) }
     }
 
+    /// Whether it stays right as long as manifest and live object do: a
+    /// permission or a webhook can change without either.
+    fn lasts(&self) -> bool {
+        matches!(self.block, None | Some(Block::Conflict { .. }))
+    }
+
     /// Whether carrying out one is as good as carrying out the other.
     pub(crate) fn same_effect(&self, action: Action, changes: &[FieldChange]) -> bool {
         self.action == action && self.changes == changes
@@ -80,7 +86,9 @@ pub(crate) async fn decide(
     if let Cow::Owned(body) = body {
         decision.body = Some(body);
     }
-    cluster.verdicts().remember(subject.id, key, &decision);
+    if decision.lasts() {
+        cluster.verdicts().remember(subject.id, key, &decision);
+    }
     Ok(decision)
 }
 
@@ -132,7 +140,7 @@ fn refused(error: ClusterError) -> Result<Decision, ClusterError> {
         return Ok(Decision::blocked(Block::Invalid { message }));
     }
     match status.code {
-        401 | 429 | 500.. => Err(error),
+        401 => Err(error),
         _ => Ok(Decision::blocked(Block::Refused { message })),
     }
 }

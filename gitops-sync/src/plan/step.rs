@@ -299,8 +299,7 @@ impl Step {
         diff::unified(&self.id.to_string(), sides.live.as_ref(), sides.wanted.as_ref())
     }
 
-    /// Where it stands in a plan: what is pruned comes after what is
-    /// applied, in the opposite order of kinds where that matters.
+    /// Where it stands in a plan: what is pruned comes after what is applied.
     pub(super) fn order(&self) -> (Phase, bool, i64) {
         (self.phase, self.is_former(), self.wave)
     }

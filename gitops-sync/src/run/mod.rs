@@ -80,6 +80,8 @@ pub(crate) async fn run(
                 next_poll = Instant::now() + POLL;
                 run.poll()
             }
+            // Nothing flies and nothing is waited for: there is no more to come.
+            else => break,
         };
         for event in events {
             schedule = run.step(schedule, event);
@@ -226,7 +228,13 @@ impl<'a> Run<'a> {
                 self.pending.remove(&node).map(|pending| self.judge(node, pending, found)).unwrap_or_default()
             }
             // The next poll may do better, until time is up.
-            Landed::Polled { .. } | Landed::Cleaned => Vec::new(),
+            Landed::Polled { node, result: Err(_) } => {
+                if let Some(pending) = self.pending.get_mut(&node) {
+                    pending.is_asked = false;
+                }
+                Vec::new()
+            }
+            Landed::Cleaned => Vec::new(),
         }
     }
 
@@ -271,8 +279,9 @@ impl<'a> Run<'a> {
             let Some(pending) = self.pending.remove(&node) else { continue };
             events.push(self.fail(node, &pending.timed_out()));
         }
-        for (node, pending) in &self.pending {
-            if self.mirror.look(&pending.scope.path, &pending.id).is_none() {
+        for (node, pending) in &mut self.pending {
+            if !pending.is_asked && self.mirror.look(&pending.scope.path, &pending.id).is_none() {
+                pending.is_asked = true;
                 let (node, cluster) = (*node, self.cluster);
                 let (kind, id) = (pending.scope.kind.clone(), pending.id.clone());
                 self.flying.push(Box::pin(async move {
@@ -286,6 +295,7 @@ impl<'a> Run<'a> {
 
     /// What the newest state of a pending resource means.
     fn judge(&mut self, node: usize, mut pending: Pending, found: Option<Arc<Live>>) -> Vec<schedule::Event> {
+        pending.is_asked = false;
         let Some((position, step)) = self.of_node(node) else { return Vec::new() };
         let (verdict, health) = pending.judge(found.as_deref(), self.options.health);
         if let (Some(live), false) = (&found, step.is_former()) {

@@ -17,6 +17,8 @@ pub(super) struct Pending {
     pub(super) scope: Scope,
     pub(super) deadline: Instant,
     pub(super) last: Option<Health>,
+    /// A request about it is under way.
+    pub(super) is_asked: bool,
     timeout: Duration,
     uid: String,
     /// The generation that was applied; an older state says nothing.
@@ -41,6 +43,7 @@ impl Pending {
             scope: Scope::of(&step.kind, &step.id),
             deadline: Instant::now() + timeout,
             last: None,
+            is_asked: false,
             timeout,
             uid: live.map_or(basis, |live| live.uid().to_owned()),
             generation: live.map_or(0, generation),
