@@ -55,7 +55,8 @@ mod cases {
     contract! {
         ownership: applied_fields_are_owned_and_dropped_ones_go, a_conflict_names_manager_and_field,
             several_conflicts_are_listed, a_shared_value_survives_one_of_its_owners, force_takes_fields_over,
-            a_dry_run_stores_nothing, updates_are_tracked_and_conflict, managers_can_be_reset, an_apply_must_be_well_formed;
+            a_dry_run_stores_nothing, updates_are_tracked_and_conflict, managers_can_be_reset, managers_can_be_edited,
+            kubectl_takes_over_what_it_applied_before, an_empty_apply_gives_everything_up, an_apply_must_be_well_formed;
         lists: items_of_a_list_map_belong_to_their_managers, sets_are_shared, atomic_lists_conflict_as_a_whole,
             ports_are_told_apart_by_two_keys, what_nobody_wants_returns_to_its_default, duplicate_keys_are_refused,
             unknown_fields_are_refused;

@@ -1,7 +1,7 @@
 //! Who owns which field.
 
 use kube::api::{Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, causes, managers, version};
 
@@ -111,6 +111,56 @@ pub(crate) async fn managers_can_be_reset(fixture: Fixture) {
     assert_eq!(causes(&refused), [".data.x: conflict with \"before-first-apply\" using v1"]);
     let applied = maps.apply("a", "alpha", json!({"data": {"x": "1"}})).await.unwrap();
     assert_eq!(managers(&applied)[1].0, "before-first-apply Update");
+}
+
+/// How fields move from one manager to another without a conflict in between.
+pub(crate) async fn managers_can_be_edited(fixture: Fixture) {
+    let maps = fixture.config_maps();
+    let created = maps.create("legacy", "a", json!({"data": {"x": "1", "y": "1"}})).await.unwrap();
+    let mut entries = created["metadata"]["managedFields"].clone();
+    entries[0]["manager"] = json!("alpha");
+    entries[0]["operation"] = json!("Apply");
+    let edit = json!([
+        {"op": "replace", "path": "/metadata/managedFields", "value": entries},
+        {"op": "replace", "path": "/metadata/resourceVersion", "value": version(&created)},
+    ]);
+    let edit: Patch<Value> = Patch::Json(serde_json::from_value(edit).unwrap());
+    let how = PatchParams { field_manager: Some("editor".into()), ..PatchParams::default() };
+    let edited = maps.patch("a", &how, edit.clone()).await.unwrap();
+    let owned = json!({"f:data": {".": {}, "f:x": {}, "f:y": {}}});
+    assert_eq!(managers(&edited), [("alpha Apply".to_owned(), owned)]);
+    assert_eq!(maps.patch("a", &how, edit).await.unwrap_err().code, 409, "the version is a precondition");
+    let applied = maps.apply("a", "alpha", json!({"data": {"x": "2"}})).await.unwrap();
+    assert_eq!(applied["data"], json!({"x": "2"}), "what it was given it can change and drop");
+}
+
+pub(crate) async fn kubectl_takes_over_what_it_applied_before(fixture: Fixture) {
+    let maps = fixture.config_maps();
+    let last = maps.named("a", json!({"data": {"x": "1", "y": "1"}})).to_string();
+    let annotations = json!({"kubectl.kubernetes.io/last-applied-configuration": last});
+    let content = json!({"metadata": {"annotations": annotations}, "data": {"x": "1", "y": "1"}});
+    maps.create("kubectl-client-side-apply", "a", content).await.unwrap();
+    let wanted = json!({"data": {"x": "2", "y": "1"}});
+    assert_eq!(maps.apply("a", "other", wanted.clone()).await.unwrap_err().code, 409);
+    let taken = maps.apply("a", "kubectl", wanted).await.unwrap();
+    assert_eq!(taken["data"]["x"], "2", "what it set itself is no conflict");
+    let written = taken["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"].as_str();
+    let written: Value = serde_json::from_str(written.unwrap()).unwrap();
+    assert_eq!(written["data"]["x"], "2", "and the annotation follows");
+    maps.merge("a", "someone", json!({"data": {"y": "9"}})).await.unwrap();
+    let refused = maps.apply("a", "kubectl", json!({"data": {"x": "2", "y": "1"}})).await.unwrap_err();
+    // Servers of 1.20 name the client-side manager as well, although it no longer has the field.
+    assert!(causes(&refused).contains(&".data.y: conflict with \"someone\" using v1".to_owned()), "{refused:?}");
+}
+
+pub(crate) async fn an_empty_apply_gives_everything_up(fixture: Fixture) {
+    let maps = fixture.config_maps();
+    maps.apply("a", "alpha", json!({"metadata": {"labels": {"l": "1"}}, "data": {"x": "1"}})).await.unwrap();
+    maps.apply("a", "beta", json!({"data": {"y": "1"}})).await.unwrap();
+    let given_up = maps.apply("a", "alpha", json!({})).await.unwrap();
+    assert_eq!(given_up["data"], json!({"y": "1"}));
+    let names: Vec<_> = managers(&given_up).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["beta Apply"]);
 }
 
 pub(crate) async fn an_apply_must_be_well_formed(fixture: Fixture) {
