@@ -9,7 +9,7 @@ use gitops_git::{
     Depth, FetchError, Mirror, MirrorOptions, PollError, PushError, PushMode, RefFilter, Remote, RemoteError,
     ResolveError, Revision, Timeouts,
 };
-use support::{Fixture, daemon, options, silent};
+use support::{Fixture, cutting_proxy, daemon, noise, options, silent};
 
 fn round_trip(fixture: &Fixture, remote: Remote) {
     let refs = remote.list_refs(&RefFilter::branch("main")).unwrap();
@@ -210,8 +210,7 @@ fn a_mirror_belongs_to_one_repository() {
 #[test]
 fn a_fetch_larger_than_the_limit_is_given_up() {
     let fixture = Fixture::new(1);
-    let noise: String = (0..20_000u64).map(|n| format!("{:x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
-    fixture.commit("main", "NOISE", &noise);
+    fixture.commit("main", "NOISE", &noise(300_000));
     let options = MirrorOptions::new().max_fetch_bytes(10_000);
     let mirror = Mirror::open(fixture.cache("m"), Remote::new(fixture.file_url()), options).unwrap();
     let FetchError::Remote { source, .. } = mirror.fetch(&Revision::Head).unwrap_err() else { panic!() };
@@ -249,4 +248,36 @@ fn a_missing_repository_is_told() {
         let PollError::Remote { source, .. } = error else { panic!("{error:?}") };
         assert!(matches!(source, RemoteError::NotFound { .. }), "{source:?}");
     }
+}
+
+#[test]
+fn a_connection_cut_in_mid_pack_leaves_a_mirror_that_works() {
+    let fixture = Fixture::new(1);
+    fixture.commit("main", "NOISE", &noise(300_000));
+    let (_server, url) = daemon(&fixture);
+    let proxy = cutting_proxy(url.port().unwrap(), 50_000);
+    let cut = format!("git://127.0.0.1:{proxy}/app.git").parse().unwrap();
+    let open = |url| Mirror::open(fixture.cache("m"), Remote::new(url), MirrorOptions::new());
+    let FetchError::Remote { source, .. } = open(cut).unwrap().fetch(&Revision::Head).unwrap_err() else { panic!() };
+    assert!(matches!(source, RemoteError::Interrupted { .. }), "{source:?}");
+    assert!(source.is_transient());
+    std::fs::remove_file(fixture.cache("m").join("repository")).unwrap();
+    let commit = open(url).unwrap().fetch(&Revision::Head).unwrap();
+    assert_eq!(commit.id.to_string(), fixture.tip("main"));
+}
+
+#[test]
+fn a_push_among_many_refs_sends_what_is_new() {
+    let fixture = Fixture::new(3);
+    let tip = fixture.tip("main");
+    let old = fixture.tip("main~1");
+    let updates: String = (0..3_000).map(|n| format!("create refs/merge-requests/{n}/head {old}\n")).collect();
+    support::git_with_input(&fixture.repository(), &["update-ref", "--stdin"], updates.as_bytes());
+    let (_server, url) = daemon(&fixture);
+    let mirror = fixture.mirror(Remote::new(url));
+    mirror.commit_and_push("main", &options("x"), |tree| tree.write("X".as_ref(), "x")).unwrap();
+    assert_eq!(fixture.tip("main~1"), tip);
+    let create = options("y").mode(PushMode::Create { from: Revision::branch("main") });
+    mirror.commit_and_push("new", &create, |tree| tree.write("Y".as_ref(), "y")).unwrap();
+    assert_eq!(fixture.git(&["show", "new:X"]), "x");
 }

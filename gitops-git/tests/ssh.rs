@@ -9,7 +9,7 @@ use gitops_git::{
     Credentials, FetchError, HostKeys, PollError, RefFilter, Remote, RemoteError, Revision, SshKey, Timeouts,
 };
 use support::ssh::SshServer;
-use support::{Fixture, options, silent};
+use support::{Fixture, cutting_proxy, noise, options, silent};
 
 fn remote(server: &SshServer, fixture: &Fixture) -> Remote {
     Remote::new(server.url(fixture))
@@ -166,4 +166,19 @@ fn a_machine_without_ssh_is_told_so() {
     let url = "git@host.example:a/b".parse().unwrap();
     let error = poll_error(&Remote::new(url).ssh_program("no-such-ssh"));
     assert!(matches!(error, RemoteError::Program { .. }), "{error:?}");
+}
+
+#[test]
+fn a_connection_cut_in_mid_pack_is_an_interruption() {
+    let fixture = Fixture::new(1);
+    let Some(server) = support::ssh::start(&fixture) else { return };
+    fixture.commit("main", "NOISE", &noise(300_000));
+    let proxy = cutting_proxy(server.port, 50_000);
+    let url = server.url(&fixture).to_string().replace(&server.port.to_string(), &proxy.to_string());
+    let key = server.known_hosts("host").replace(&server.port.to_string(), &proxy.to_string());
+    let remote = remote(&server, &fixture).with_url(url.parse().unwrap()).host_keys(HostKeys::KnownHostsText(key));
+    let FetchError::Remote { source, .. } = fixture.mirror(remote).fetch(&Revision::Head).unwrap_err() else {
+        panic!()
+    };
+    assert!(matches!(source, RemoteError::Interrupted { .. }), "{source:?}");
 }

@@ -215,6 +215,8 @@ pub(crate) fn refusal(server: String) -> RemoteError {
         "not exported",
     ]) {
         RemoteError::Forbidden { server }
+    } else if server.is_empty() || says(&["hung up unexpectedly"]) {
+        RemoteError::Interrupted { server, source: None }
     } else {
         RemoteError::Refused { server }
     }

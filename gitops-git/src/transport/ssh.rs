@@ -186,7 +186,7 @@ fn verdict(session: &Session, files: TempDir) -> Verdict {
         if says(&["Bad owner", "Load key", "invalid format", "incorrect passphrase"]) {
             return RemoteError::Unauthorized { given: true, server };
         }
-        if says(&["Connection closed", "Connection reset", "Broken pipe"]) {
+        if says(&["Connection closed", "Connection reset", "closed by remote host", "Broken pipe"]) {
             return RemoteError::Interrupted { server, source: None };
         }
         refusal(server)

@@ -155,6 +155,31 @@ pub fn daemon(fixture: &Fixture) -> (Server, RepoUrl) {
     (Server(child), format!("git://127.0.0.1:{port}/app.git").parse().unwrap())
 }
 
+/// A way to a server that breaks after so many bytes from the server.
+pub fn cutting_proxy(port: u16, bytes: u64) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            let (mut from, mut to) = (server, client);
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut std::io::Read::take(&mut from, bytes), &mut to);
+                let _ = from.shutdown(std::net::Shutdown::Both);
+                let _ = to.shutdown(std::net::Shutdown::Both);
+            });
+        }
+    });
+    proxy
+}
+
+/// Text that does not get smaller on the way.
+pub fn noise(bytes: usize) -> String {
+    (0..bytes as u64 / 16).map(|n| format!("{:016x}", (n + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect()
+}
+
 /// A server that accepts connections and never says a word.
 pub fn silent() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
