@@ -80,30 +80,33 @@ fn libyaml_events(bencher: Bencher, text: &str) {
 mod libyaml {
     use std::mem::MaybeUninit;
 
-    use unsafe_libyaml as sys;
+    use unsafe_libyaml::{
+        YAML_STREAM_END_EVENT, yaml_event_delete, yaml_event_t, yaml_parser_delete, yaml_parser_initialize,
+        yaml_parser_parse, yaml_parser_set_input_string, yaml_parser_t,
+    };
 
     /// How many events the text has.
     pub(super) fn events(text: &str) -> usize {
         // SAFETY: parser and event are initialised by libyaml before they are
         // read and deleted after; the input outlives the parser.
         unsafe {
-            let mut parser = MaybeUninit::<sys::yaml_parser_t>::uninit();
+            let mut parser = MaybeUninit::<yaml_parser_t>::uninit();
             let parser = parser.as_mut_ptr();
-            assert!(sys::yaml_parser_initialize(parser).ok);
-            sys::yaml_parser_set_input_string(parser, text.as_ptr(), text.len() as u64);
+            assert!(yaml_parser_initialize(parser).ok);
+            yaml_parser_set_input_string(parser, text.as_ptr(), text.len() as u64);
             let mut count = 0;
             loop {
-                let mut event = MaybeUninit::<sys::yaml_event_t>::uninit();
+                let mut event = MaybeUninit::<yaml_event_t>::uninit();
                 let event = event.as_mut_ptr();
-                assert!(sys::yaml_parser_parse(parser, event).ok, "libyaml cannot read the workload");
+                assert!(yaml_parser_parse(parser, event).ok, "libyaml cannot read the workload");
                 let kind = (*event).type_;
-                sys::yaml_event_delete(event);
+                yaml_event_delete(event);
                 count += 1;
-                if kind == sys::YAML_STREAM_END_EVENT {
+                if kind == YAML_STREAM_END_EVENT {
                     break;
                 }
             }
-            sys::yaml_parser_delete(parser);
+            yaml_parser_delete(parser);
             count
         }
     }

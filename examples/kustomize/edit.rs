@@ -391,7 +391,8 @@ fn add_generated(file: &mut KustomizationFile, args: &Args, kind: GeneratorKind)
     if entry.envs.is_empty() && entry.files.is_empty() && entry.literals.is_empty() {
         return Err("at least from-env-file, or from-file or from-literal must be set".into());
     }
-    if !entry.envs.is_empty() && !(entry.files.is_empty() && entry.literals.is_empty()) {
+    let has_others = !entry.files.is_empty() || !entry.literals.is_empty();
+    if !entry.envs.is_empty() && has_others {
         return Err("from-env-file cannot be combined with from-file or from-literal".into());
     }
     if !["", "create", "merge", "replace"].contains(&entry.behavior.as_str()) {

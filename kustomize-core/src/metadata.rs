@@ -102,9 +102,8 @@ pub(crate) fn is_local_config(resource: &Resource) -> bool {
 pub(crate) fn clean_annotations(resource: &mut Resource, keep_origin: bool, keep_transformations: bool) {
     let Some(annotations) = metadata_field(resource, "annotations") else {
         // Writing none still makes the mapping they would be in.
-        if !(keep_origin && keep_transformations)
-            && !resource.metadata().is_some_and(|node| resource.doc().is_mapping(node))
-        {
+        let is_written = !(keep_origin && keep_transformations);
+        if is_written && !resource.metadata().is_some_and(|node| resource.doc().is_mapping(node)) {
             let doc = resource.doc_mut();
             let metadata = doc.new_mapping();
             doc.set(doc.root(), "metadata", metadata);

@@ -486,7 +486,7 @@ mod tests {
         let files = Memory::new()
             .with("base/kustomization.yaml", "resources: [all.yaml]\n")
             .with("base/all.yaml", manifests)
-            .with("overlay/kustomization.yaml", &format!("resources: [../base]\n{overlay}\n"));
+            .with("overlay/kustomization.yaml", format!("resources: [../base]\n{overlay}\n"));
         let built = build(&files, "overlay", &BuildOptions::new())?;
         Ok(built.resources.to_yaml().expect("printable"))
     }
@@ -551,7 +551,7 @@ mod tests {
     fn a_base_refers_to_its_own() {
         let files = Memory::new()
             .with("base/kustomization.yaml", "resources: [all.yaml]\n")
-            .with("base/all.yaml", &format!("{CONFIG_MAP}---\n{POD}"))
+            .with("base/all.yaml", format!("{CONFIG_MAP}---\n{POD}"))
             .with("a/kustomization.yaml", "resources: [../base]\nnamePrefix: a-\n")
             .with("b/kustomization.yaml", "resources: [../base]\nnamePrefix: b-\n")
             .with("kustomization.yaml", "resources: [a, b]\nnameSuffix: -x\n");

@@ -127,7 +127,7 @@ impl Model {
 
     async fn faulty_sync(&mut self, prunes: bool, kind: u8) -> Result<(), TestCaseError> {
         // So short that some failures stay.
-        self.restart(Duration::from_millis(if kind % 2 == 0 { 60 } else { 3000 }));
+        self.restart(Duration::from_millis(if kind.is_multiple_of(2) { 60 } else { 3000 }));
         let fault = match kind {
             0 => Fault::Refuse { code: 503 },
             1 => Fault::LoseAnswer { code: 504 },
