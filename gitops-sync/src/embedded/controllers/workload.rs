@@ -38,63 +38,71 @@ fn condition(kind: &str, holds: bool, reason: &str, message: &str, now: &str) ->
            "lastUpdateTime": now, "lastTransitionTime": now})
 }
 
-/// Old pods serve until new ones are ready, so what was available stays so.
-pub(super) fn deployment(object: &Value, behaviour: Behaviour, now: &str) -> Option<Value> {
-    let (spec, old) = (&object["spec"], &object["status"]);
-    let wanted = number(&spec["replicas"]);
-    let generation = &object["metadata"]["generation"];
-    let mut status = old.clone();
-    let fresh = old["observedGeneration"] != *generation;
-    let updated = if fresh { 0 } else { steps(wanted, number(&old["updatedReplicas"]), behaviour) };
-    let ready = match (updated >= wanted && !fresh, behaviour) {
-        (true, Behaviour::Succeed) if number(&old["updatedReplicas"]) >= wanted => wanted,
-        _ => number(&old["readyReplicas"]).min(wanted),
-    };
-    status["observedGeneration"] = generation.clone();
-    let paused = spec["paused"] == true;
-    if paused && !fresh {
-        return unless_same(object, status);
+/// Where a rollout of a Deployment is.
+struct Rollout {
+    wanted: i64,
+    updated: i64,
+    ready: i64,
+    /// The generation was not seen before.
+    fresh: bool,
+}
+
+impl Rollout {
+    /// Old pods serve until new ones are ready, so what was available stays so.
+    fn next(object: &Value, behaviour: Behaviour) -> Self {
+        let old = &object["status"];
+        let wanted = number(&object["spec"]["replicas"]);
+        let before = number(&old["updatedReplicas"]);
+        let fresh = old["observedGeneration"] != object["metadata"]["generation"];
+        let updated = if fresh { 0 } else { steps(wanted, before, behaviour) };
+        let all_updated = !fresh && before >= wanted && behaviour == Behaviour::Succeed;
+        let ready = if all_updated { wanted } else { number(&old["readyReplicas"]).min(wanted) };
+        Self { wanted, updated, ready, fresh }
     }
+
+    fn progressing(&self, name: &str, behaviour: Behaviour, now: &str) -> Value {
+        let complete = !self.fresh && self.updated >= self.wanted && self.ready >= self.wanted;
+        let (holds, reason, what) = match behaviour {
+            _ if complete => (true, "NewReplicaSetAvailable", "has successfully progressed"),
+            Behaviour::Fail if !self.fresh => (false, "ProgressDeadlineExceeded", "has timed out progressing"),
+            _ => (true, "ReplicaSetUpdated", "is progressing"),
+        };
+        condition("Progressing", holds, reason, &format!("ReplicaSet for {name:?} {what}."), now)
+    }
+
+    /// A quarter may be missing, as by default during an update.
+    fn available(&self, now: &str) -> Value {
+        if self.ready * 4 >= self.wanted * 3 {
+            let message = "Deployment has minimum availability.";
+            condition("Available", true, "MinimumReplicasAvailable", message, now)
+        } else {
+            let message = "Deployment does not have minimum availability.";
+            condition("Available", false, "MinimumReplicasUnavailable", message, now)
+        }
+    }
+}
+
+pub(super) fn deployment(object: &Value, behaviour: Behaviour, now: &str) -> Option<Value> {
+    let old = &object["status"];
+    let rollout = Rollout::next(object, behaviour);
+    if object["spec"]["paused"] == true && !rollout.fresh {
+        return None;
+    }
+    let mut status = old.clone();
+    status["observedGeneration"] = object["metadata"]["generation"].clone();
     counts(
         &mut status,
         &[
-            ("replicas", wanted),
-            ("updatedReplicas", updated),
-            ("readyReplicas", ready),
-            ("availableReplicas", ready),
-            ("unavailableReplicas", wanted - ready),
+            ("replicas", rollout.wanted),
+            ("updatedReplicas", rollout.updated),
+            ("readyReplicas", rollout.ready),
+            ("availableReplicas", rollout.ready),
+            ("unavailableReplicas", rollout.wanted - rollout.ready),
         ],
     );
-    let complete = updated >= wanted && ready >= wanted && !fresh;
     let name = object["metadata"]["name"].as_str().unwrap_or("");
-    let progressing = match (complete, behaviour) {
-        (true, _) => {
-            let message = format!("ReplicaSet for {name:?} has successfully progressed.");
-            condition("Progressing", true, "NewReplicaSetAvailable", &message, now)
-        }
-        (false, Behaviour::Fail) if !fresh => {
-            let message = format!("ReplicaSet for {name:?} has timed out progressing.");
-            condition("Progressing", false, "ProgressDeadlineExceeded", &message, now)
-        }
-        _ => {
-            let message = format!("ReplicaSet for {name:?} is progressing.");
-            condition("Progressing", true, "ReplicaSetUpdated", &message, now)
-        }
-    };
-    // A quarter may be missing, as by default during an update.
-    let enough = ready * 4 >= wanted * 3;
-    let available = if enough {
-        condition("Available", true, "MinimumReplicasAvailable", "Deployment has minimum availability.", now)
-    } else {
-        condition(
-            "Available",
-            false,
-            "MinimumReplicasUnavailable",
-            "Deployment does not have minimum availability.",
-            now,
-        )
-    };
-    status["conditions"] = with_condition(&with_condition(&old["conditions"], available), progressing);
+    let conditions = with_condition(&old["conditions"], rollout.available(now));
+    status["conditions"] = with_condition(&conditions, rollout.progressing(name, behaviour, now));
     unless_same(object, status)
 }
 
