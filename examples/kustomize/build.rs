@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kustomize_core::{
-    BuildError, BuildOptions, Directory, Gvk, LoadRestriction, Reorder, Resource, ResourceSet, Schema,
+    BuildError, BuildOptions, Directory, Gvk, LoadRestriction, RemoteBase, Reorder, Resource, ResourceSet, Schema,
 };
 
 use crate::args::{self, Args, Flag, switch, value};
@@ -76,7 +76,8 @@ pub(crate) fn run(args: &[String]) -> Result {
         [dir] => dir,
         _ => return Err("specify one path to kustomization.yaml".into()),
     };
-    let root = std::env::current_dir()?.join(dir);
+    let is_remote = RemoteBase::parse(dir).is_ok();
+    let root = if is_remote { dir.into() } else { std::env::current_dir()?.join(dir) };
     let built = kustomize_core::build(&Directory::new("/")?, &root, &options(&args)?).map_err(with_hint)?;
     for warning in &built.warnings {
         eprintln!("{warning}");

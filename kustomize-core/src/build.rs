@@ -144,7 +144,7 @@ impl<'a> Target<'a> {
     fn finish(&self, mut layer: Layer) -> Result<ResourceSet, BuildError> {
         let resources = &mut layer.resources;
         generate::add_hashes(resources, &self.schema()).map_err(|source| BuildError::Hash { source })?;
-        let in_references = |source| BuildError::References { source };
+        let in_references = |source| BuildError::References { source: Box::new(source) };
         references::update(resources, &layer.config, &self.schema()).map_err(in_references)?;
         let unused = layer
             .vars
@@ -310,7 +310,7 @@ impl<'a> Target<'a> {
         let (file, source) = self.loader.read_text(path)?;
         match yaml::parse_v2(source, &self.loader.session.options.limits.yaml) {
             Ok(doc) => Ok((file, doc)),
-            Err(source) => Err(BuildError::Yaml { path: file, source }),
+            Err(source) => Err(BuildError::Yaml { path: file, source: Box::new(source) }),
         }
     }
 

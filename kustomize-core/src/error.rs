@@ -72,7 +72,7 @@ pub enum BuildError {
         /// The file.
         path: PathBuf,
         /// What is wrong, and where.
-        source: ParseError,
+        source: Box<ParseError>,
     },
     /// A kustomization file has a field that is unknown or of another type.
     #[error("{}{} is not a valid kustomization", path.display(), Place(source))]
@@ -259,7 +259,7 @@ pub enum BuildError {
     #[error("cannot update the references between resources")]
     References {
         /// Why.
-        source: TransformError,
+        source: Box<TransformError>,
     },
     /// Variables could not be defined or replaced.
     #[error("cannot use the variables")]

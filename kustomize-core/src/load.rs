@@ -308,7 +308,8 @@ impl<'a> Loader<'a> {
         let file = if is_remote_file(path) { path.into() } else { self.file(path)? };
         let bytes = self.read(path)?;
         let limits = &self.session.options.limits.yaml;
-        let text = yaml::decode(&bytes, limits).map_err(|source| BuildError::Yaml { path: file.clone(), source })?;
+        let text = yaml::decode(&bytes, limits)
+            .map_err(|source| BuildError::Yaml { path: file.clone(), source: Box::new(source) })?;
         Ok((file, text))
     }
 

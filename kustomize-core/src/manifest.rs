@@ -10,7 +10,7 @@ use crate::yaml::{self, Document, Limits, NodeId, SourceText, json};
 
 /// The resources in a file.
 pub(crate) fn read(bytes: &[u8], path: &Path, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
-    let at = |source| BuildError::Yaml { path: path.to_owned(), source };
+    let at = |source| BuildError::Yaml { path: path.to_owned(), source: Box::new(source) };
     let source = yaml::decode(bytes, limits).map_err(at)?;
     Manifests { path, limits }.read(source)
 }
@@ -43,7 +43,7 @@ impl Manifests<'_> {
 
     /// The documents that say something. A file with a single `List` stands for its items.
     fn documents(&self, source: Arc<SourceText>) -> Result<Vec<Document>, BuildError> {
-        let at = |source| BuildError::Yaml { path: self.path.to_owned(), source };
+        let at = |source| BuildError::Yaml { path: self.path.to_owned(), source: Box::new(source) };
         let mut documents = yaml::parse(source, self.limits).map_err(at)?;
         if let [list] = &documents[..]
             && let Some(items) = unwrapped(list)

@@ -52,12 +52,17 @@ struct Search<'a> {
 /// Which resources had a name, by name.
 struct PreviousNames<'a> {
     first: HashMap<&'a str, u32>,
-    entries: Vec<Entry>,
+    entries: Vec<Entry<'a>>,
 }
 
-struct Entry {
+/// A resource that had a name. Many have had the same one when overlays share
+/// a base, so what tells most of them apart is here and not in the manifest.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
     resource: u32,
     next: u32,
+    /// The effective one.
+    namespace: &'a str,
 }
 
 const END: u32 = u32::MAX;
@@ -104,7 +109,7 @@ impl<'a> Search<'a> {
         Self {
             resources,
             schema,
-            names: PreviousNames::new(resources),
+            names: PreviousNames::new(resources, schema),
             original_namespaces: OnceCell::new(),
             edits: Vec::new(),
             found: Found::default(),
@@ -258,7 +263,9 @@ impl<'a> Search<'a> {
     ) -> Result<Option<usize>, TransformError> {
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.clear();
-        candidates.extend(self.names.resources(name).filter(|index| self.is_candidate(referrer, rule, *index)));
+        let in_reach = self.names.entries(name).filter(|entry| self.is_in_reach(referrer, entry));
+        let in_reach = in_reach.map(|entry| entry.resource as usize);
+        candidates.extend(in_reach.filter(|index| self.is_candidate(referrer, rule, *index)));
         if let (Some(namespace), false) = (namespace, candidates.is_empty()) {
             self.retain_namespace(referrer, namespace, &mut candidates);
         }
@@ -282,22 +289,22 @@ impl<'a> Search<'a> {
         chosen
     }
 
-    /// Whether a resource that had the name is of the right type and within reach.
+    /// Whether a resource that had the name is of the right type.
     fn is_candidate(&self, referrer: &Referrer<'a>, rule: Rule<'a>, index: usize) -> bool {
         let resource = &self.resources[index];
         has_had_type(resource, [&rule.target.group, &rule.target.version, &rule.target.kind])
             && (!rule.path.ends_with("roleRef/name")
                 || role_type(referrer.resource).is_none_or(|(group, kind)| has_had_type(resource, [group, "", kind])))
-            && self.is_in_reach(referrer, resource)
     }
 
-    fn is_in_reach(&self, referrer: &Referrer<'a>, resource: &Resource) -> bool {
-        if referrer.cluster_scoped || self.is_cluster_scoped(resource) {
+    fn is_in_reach(&self, referrer: &Referrer<'a>, entry: &Entry<'_>) -> bool {
+        if referrer.cluster_scoped || [NO_NAMESPACE, referrer.namespace].contains(&entry.namespace) {
             return true;
         }
-        let namespace = resource.namespace();
-        effective_namespace(namespace, false) == referrer.namespace
-            || (resource.kind() == "ServiceAccount" && referrer.account_namespaces.contains(&namespace))
+        let resource = &self.resources[entry.resource as usize];
+        !referrer.account_namespaces.is_empty()
+            && resource.kind() == "ServiceAccount"
+            && referrer.account_namespaces.contains(&resource.namespace())
     }
 
     /// Keeps those that were in the namespace originally, or if no resource at
@@ -340,21 +347,29 @@ impl<'a> Search<'a> {
     }
 
     fn is_cluster_scoped(&self, resource: &Resource) -> bool {
-        let (group, version) = resource.group_version();
-        self.schema.is_cluster_scoped(group, version, resource.kind())
+        is_cluster_scoped(resource, self.schema)
     }
 }
 
+fn is_cluster_scoped(resource: &Resource, schema: &Schema) -> bool {
+    let (group, version) = resource.group_version();
+    schema.is_cluster_scoped(group, version, resource.kind())
+}
+
 impl<'a> PreviousNames<'a> {
-    fn new(resources: &'a [Resource]) -> Self {
+    fn new(resources: &'a [Resource], schema: &Schema) -> Self {
         let mut names = Self { first: HashMap::with_capacity(resources.len()), entries: Vec::new() };
         // Backwards, so that the resources of a name come in order.
         for (index, resource) in resources.iter().enumerate().rev() {
+            if resource.history.previous.is_empty() {
+                continue;
+            }
+            let namespace = effective_namespace(resource.namespace(), is_cluster_scoped(resource, schema));
             let mut last = None;
             for previous in &resource.history.previous {
                 // Steps that leave the name as it is share its text.
                 if last.is_none_or(|last| !Arc::ptr_eq(last, &previous.name)) {
-                    names.add(&previous.name, index as u32);
+                    names.add(&previous.name, Entry { resource: index as u32, next: END, namespace });
                 }
                 last = Some(&previous.name);
             }
@@ -362,22 +377,22 @@ impl<'a> PreviousNames<'a> {
         names
     }
 
-    fn add(&mut self, name: &'a str, resource: u32) {
-        let entry = self.entries.len() as u32;
-        let next = self.first.insert(name, entry).unwrap_or(END);
-        if next != END && self.entries[next as usize].resource == resource {
+    fn add(&mut self, name: &'a str, entry: Entry<'a>) {
+        let index = self.entries.len() as u32;
+        let next = self.first.insert(name, index).unwrap_or(END);
+        if next != END && self.entries[next as usize].resource == entry.resource {
             self.first.insert(name, next);
             return;
         }
-        self.entries.push(Entry { resource, next });
+        self.entries.push(Entry { next, ..entry });
     }
 
-    fn resources(&self, name: &str) -> impl Iterator<Item = usize> + use<'_, 'a> {
+    fn entries(&self, name: &str) -> impl Iterator<Item = Entry<'a>> + use<'_, 'a> {
         let mut next = self.first.get(name).copied().unwrap_or(END);
         std::iter::from_fn(move || {
             let entry = self.entries.get(next as usize)?;
             next = entry.next;
-            Some(entry.resource as usize)
+            Some(*entry)
         })
     }
 }

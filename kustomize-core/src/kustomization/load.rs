@@ -24,7 +24,7 @@ pub(crate) struct Loaded {
 pub(crate) fn load(loader: &Loader<'_>) -> Result<Loaded, BuildError> {
     let file_name = find(loader)?;
     let (path, source) = loader.read_text(file_name)?;
-    let at = |source| BuildError::Yaml { path: path.clone(), source };
+    let at = |source| BuildError::Yaml { path: path.clone(), source: Box::new(source) };
     let doc = yaml::parse_v2(source, &loader.session.options.limits.yaml).map_err(at)?;
     let decoded = decode::strict(&doc, doc.root());
     let mut kustomization: Kustomization =
