@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use futures::future::{join_all, try_join};
+use futures::future::{try_join, try_join_all};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,10 +49,14 @@ impl ResourceType {
     }
 }
 
-/// Every kind of a cluster, each with its versions in order of preference.
-#[derive(Debug, Default)]
+/// The kinds of a cluster, each with its versions in order of preference.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Kinds {
     types: HashMap<GroupKind, Vec<ResourceType>>,
+    /// Groups that are known by name only, with the paths that say more: a
+    /// server without aggregated discovery has one for each group version,
+    /// and most of them nobody ever asks about.
+    unread: HashMap<String, Vec<String>>,
 }
 
 impl Kinds {
@@ -62,6 +66,10 @@ impl Kinds {
             Some(version) => versions.iter().find(|found| found.version == version),
             None => versions.first(),
         }
+    }
+
+    pub(super) fn is_unread(&self, group: &str) -> bool {
+        self.unread.contains_key(group)
     }
 
     fn add(&mut self, found: ResourceType) {
@@ -85,7 +93,7 @@ pub(super) async fn discover(cluster: &Cluster) -> Result<Kinds, ClusterError> {
         if answer["kind"] == "APIGroupDiscoveryList" {
             read_aggregated(answer, &mut kinds);
         } else {
-            read_legacy(cluster, root, answer, &mut kinds).await;
+            note_legacy(root, answer, &mut kinds);
         }
     }
     Ok(kinds)
@@ -124,18 +132,30 @@ fn read_aggregated(answer: &Value, kinds: &mut Kinds) {
 }
 
 /// Before 1.26 each group version has a list of its own.
+fn note_legacy(root: &str, answer: &Value, kinds: &mut Kinds) {
+    let core: Vec<String> = list(answer, "versions").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    if !core.is_empty() {
+        kinds.unread.insert(String::new(), core.iter().map(|version| format!("{root}/{version}")).collect());
+    }
+    for group in list(answer, "groups") {
+        let paths = group_versions(group).iter().map(|version| format!("{root}/{version}")).collect();
+        kinds.unread.insert(text(group, "name").to_owned(), paths);
+    }
+}
+
+/// Reads what a group has that is known by name only.
 ///
-/// One that doesn't answer is left out: an aggregated API that is down must
-/// not stop the sync of everything else, and its kinds come out as unknown.
-async fn read_legacy(cluster: &Cluster, root: &str, answer: &Value, kinds: &mut Kinds) {
-    let core = list(answer, "versions").iter().filter_map(Value::as_str).map(str::to_owned);
-    let versions: Vec<String> = core.chain(list(answer, "groups").iter().flat_map(group_versions)).collect();
-    let asked = versions
-        .iter()
-        .map(|version| cluster.ask(Ask::get(format!("ask which kinds {version} has"), format!("{root}/{version}"))));
-    for (version, answer) in versions.iter().zip(join_all(asked).await) {
-        let Ok(answer) = answer else { continue };
-        let (group, version) = split_api_version(version);
+/// An aggregated API that is down makes only its own group an error.
+pub(super) async fn read_group(cluster: &Cluster, kinds: &mut Kinds, group: &str) -> Result<(), ClusterError> {
+    let paths = kinds.unread.get(group).cloned().unwrap_or_default();
+    let asked = paths.iter().map(|path| async move {
+        match cluster.ask(Ask::get(format!("ask which kinds {path} has"), path.as_str())).await {
+            Err(error) if error.is_not_found() => Ok(Value::Null),
+            answer => answer,
+        }
+    });
+    for answer in try_join_all(asked).await? {
+        let (_, version) = split_api_version(text(&answer, "groupVersion"));
         for resource in list(&answer, "resources").iter().filter(|resource| !text(resource, "name").contains('/')) {
             kinds.add(ResourceType {
                 group: group.to_owned(),
@@ -147,6 +167,8 @@ async fn read_legacy(cluster: &Cluster, root: &str, answer: &Value, kinds: &mut 
             });
         }
     }
+    kinds.unread.remove(group);
+    Ok(())
 }
 
 /// The preferred version first.
@@ -183,6 +205,20 @@ mod tests {
         assert_eq!(found.collection(None), "/apis/apps/v1/deployments");
         assert_eq!(kinds.find(&kind, Some("v1beta1")).unwrap().version, "v1beta1");
         assert!(kinds.find(&kind, Some("v2")).is_none());
+    }
+
+    #[test]
+    fn legacy_groups_are_noted_and_read_when_asked_for() {
+        let mut kinds = Kinds::default();
+        note_legacy("/api", &json!({"kind": "APIVersions", "versions": ["v1"]}), &mut kinds);
+        let groups =
+            json!({"kind": "APIGroupList", "groups": [{"name": "apps", "versions": [{"groupVersion": "apps/v1"}]}]});
+        note_legacy("/apis", &groups, &mut kinds);
+        assert!(kinds.is_unread("") && kinds.is_unread("apps") && !kinds.is_unread("batch"));
+        assert_eq!(
+            (&kinds.unread[""][0], &kinds.unread["apps"][0]),
+            (&"/api/v1".to_owned(), &"/apis/apps/v1".to_owned())
+        );
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Cluster {
         kind: &GroupKind,
         version: Option<&str>,
     ) -> Result<Option<ResourceType>, ClusterError> {
-        let (known, fresh) = self.kinds().await?;
+        let (known, fresh) = self.kinds(&kind.group).await?;
         if let Some(found) = known.find(kind, version) {
             return Ok(Some(found.clone()));
         }
@@ -175,22 +175,33 @@ impl Cluster {
             return Ok(None);
         }
         self.forget_kinds().await;
-        let (known, _) = self.kinds().await?;
+        let (known, _) = self.kinds(&kind.group).await?;
         Ok(known.find(kind, version).cloned())
     }
 
-    /// What kinds there are, and whether that was asked just now.
-    async fn kinds(&self) -> Result<(Arc<Kinds>, bool), ClusterError> {
-        if let Some(kinds) = self.inner.kinds.read().await.clone() {
+    /// What kinds there are, those of `group` for certain, and whether that
+    /// was asked just now.
+    async fn kinds(&self, group: &str) -> Result<(Arc<Kinds>, bool), ClusterError> {
+        if let Some(kinds) = self.known_kinds(group).await {
             return Ok((kinds, false));
         }
         let _one_at_a_time = self.inner.discovering.lock().await;
-        if let Some(kinds) = self.inner.kinds.read().await.clone() {
+        if let Some(kinds) = self.known_kinds(group).await {
             return Ok((kinds, true));
         }
-        let kinds = Arc::new(discovery::discover(self).await?);
+        let known = self.inner.kinds.read().await.clone();
+        let mut kinds = match known {
+            Some(kinds) => Kinds::clone(&kinds),
+            None => discovery::discover(self).await?,
+        };
+        discovery::read_group(self, &mut kinds, group).await?;
+        let kinds = Arc::new(kinds);
         *self.inner.kinds.write().await = Some(Arc::clone(&kinds));
         Ok((kinds, true))
+    }
+
+    async fn known_kinds(&self, group: &str) -> Option<Arc<Kinds>> {
+        self.inner.kinds.read().await.clone().filter(|kinds| !kinds.is_unread(group))
     }
 
     /// Forgets what kinds there are: a definition was applied or deleted.
