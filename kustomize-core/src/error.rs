@@ -103,11 +103,9 @@ pub enum BuildError {
         found: String,
     },
     /// A file could not be read.
-    #[error("cannot read {}", path.display())]
+    #[error(transparent)]
     Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
+        /// Which file, and why.
         source: ReadError,
     },
     /// A kustomization names a file that does not exist.

@@ -281,7 +281,7 @@ impl<'a> Loader<'a> {
         let path = join(self.root, path);
         self.files.resolve(&path).map_err(|source| match source {
             ReadError::NotFound { .. } => BuildError::Missing { closest: self.closest(&path), path },
-            source => BuildError::Read { path, source },
+            source => BuildError::Read { source },
         })
     }
 
@@ -300,7 +300,7 @@ impl<'a> Loader<'a> {
     fn read_resolved(&self, path: &Path) -> Result<Arc<[u8]>, BuildError> {
         self.session.note_read(path, self.files.content_id(path))?;
         let limit = self.session.options.limits.yaml.bytes as u64;
-        self.files.read(path, limit).map_err(|source| BuildError::Read { path: path.to_owned(), source })
+        self.files.read(path, limit).map_err(|source| BuildError::Read { source })
     }
 
     /// The text of a file, and where it is.
@@ -329,7 +329,7 @@ impl<'a> Loader<'a> {
 
 /// The directory to build, without symbolic links.
 pub(crate) fn resolve_root(files: &dyn FileSource, root: &Path) -> Result<PathBuf, BuildError> {
-    let found = files.resolve(root).map_err(|source| BuildError::Read { path: root.to_owned(), source })?;
+    let found = files.resolve(root).map_err(|source| BuildError::Read { source })?;
     if found.is_dir { Ok(found.path) } else { Err(BuildError::NotADirectory { path: found.path }) }
 }
 

@@ -220,7 +220,7 @@ fn parse(source: &PatchSource, text: &str, limits: &Limits) -> Result<Change, Pa
 
 fn merges(source: &PatchSource, text: &str, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
     let path = match source {
-        PatchSource::Inline => "",
+        PatchSource::Inline => "the inline patch",
         PatchSource::File(path) => path,
     };
     manifest::read_inline(text, Path::new(path), limits)

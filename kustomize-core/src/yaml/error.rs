@@ -154,7 +154,7 @@ pub enum EmitError {
         text: String,
     },
     /// A scalar whose tag does not fit its text.
-    #[error("{}cannot read {text:?} as a {tag}", Place(*.line))]
+    #[error("{}cannot read {text:?} as {tag}", Place(*.line))]
     #[non_exhaustive]
     Tag {
         /// The 1-based line it came from, if it came from a file.

@@ -34,6 +34,12 @@ impl Node<'_> {
         self.doc.new_scalar(Scalar { tag, style: Style::Plain, text })
     }
 
+    /// A number with its tag, as a parser would give it: a text that is put into
+    /// its place later has to be of that type.
+    fn number(self, text: &str) -> NodeId {
+        self.plain(resolve::tag(text), text)
+    }
+
     /// A string in the style in which yaml.v3 would write it.
     fn string(self, text: &str) -> NodeId {
         let style = match text {
@@ -80,20 +86,20 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<NodeId, E> {
         match self.numbers {
-            Numbers::Exact => Ok(self.plain(Tag::Implicit, &value.to_string())),
+            Numbers::Exact => Ok(self.number(&value.to_string())),
             Numbers::Floats => self.visit_f64(value as f64),
         }
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<NodeId, E> {
         match self.numbers {
-            Numbers::Exact => Ok(self.plain(Tag::Implicit, &value.to_string())),
+            Numbers::Exact => Ok(self.number(&value.to_string())),
             Numbers::Floats => self.visit_f64(value as f64),
         }
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<NodeId, E> {
-        Ok(self.plain(Tag::Implicit, &number::general(value)))
+        Ok(self.number(&number::general(value)))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<NodeId, E> {

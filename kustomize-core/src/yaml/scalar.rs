@@ -129,11 +129,11 @@ fn from_plain(doc: &Document, id: NodeId, plain: Plain) -> Result<Meaning<'_>, E
 fn misfit(doc: &Document, id: NodeId, tag: Tag) -> EmitError {
     let tag = match tag {
         Tag::Null => "null",
-        Tag::Bool => "boolean",
-        Tag::Int => "integer",
-        Tag::Float => "float",
-        Tag::Timestamp => "timestamp",
-        Tag::Str => "block scalar",
+        Tag::Bool => "a boolean",
+        Tag::Int => "an integer",
+        Tag::Float => "a float",
+        Tag::Timestamp => "a timestamp",
+        Tag::Str => "a block scalar",
         _ => "base64 text",
     };
     let text = doc.text(id);

@@ -1,0 +1,104 @@
+//! Input made to break a build: a clear error, soon, and little memory.
+#![cfg(unix)]
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::iter::successors;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use kustomize_core::{BuildOptions, Directory, build};
+use tempfile::TempDir;
+
+/// A directory whose kustomization names `a.yaml`, which is not there yet.
+fn app() -> TempDir {
+    let dir = tempfile::tempdir().expect("made");
+    fs::write(dir.path().join("kustomization.yaml"), "resources: [a.yaml]\n").expect("written");
+    dir
+}
+
+fn write(dir: &Path, name: &str, content: impl AsRef<[u8]>) {
+    fs::write(dir.join(name), content).expect("written");
+}
+
+/// The chain of errors, one to a line; paths without the directory.
+fn error(dir: &Path, root: &str) -> String {
+    let files = Directory::new(dir).expect("opened");
+    let error = build(&files, root, &BuildOptions::new()).expect_err("refused");
+    let chain = successors(Some(&error as &dyn Error), |error: &&dyn Error| (*error).source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn error_of_manifest(content: impl AsRef<[u8]>) -> String {
+    let dir = app();
+    write(dir.path(), "a.yaml", content);
+    error(dir.path(), "")
+}
+
+const ENTRY: &str = "kustomization.yaml: cannot use `a.yaml` of resources\n";
+
+#[test]
+fn a_file_that_is_too_large_is_not_read() {
+    let dir = app();
+    // All of it is a hole, so it takes no space.
+    File::create(dir.path().join("a.yaml")).and_then(|file| file.set_len(1 << 30)).expect("created");
+    assert_eq!(error(dir.path(), ""), format!("{ENTRY}a.yaml is larger than the limit of 536870912 bytes"));
+}
+
+#[test]
+fn a_fifo_is_not_waited_for() {
+    for (field, fails) in [
+        ("resources: [fifo]", "cannot use `fifo` of resources"),
+        ("configMapGenerator: [{name: a, files: [fifo]}]", "cannot apply configMapGenerator"),
+        ("configMapGenerator: [{name: a, envs: [fifo]}]", "cannot apply configMapGenerator"),
+        ("patches: [{path: fifo}]", "cannot apply patches"),
+        ("crds: [fifo]", "cannot use `fifo` of crds"),
+    ] {
+        let dir = tempfile::tempdir().expect("made");
+        write(dir.path(), "kustomization.yaml", field);
+        let made = Command::new("mkfifo").arg(dir.path().join("fifo")).status().expect("mkfifo runs");
+        assert!(made.success());
+        let error = error(dir.path(), "");
+        assert!(error.starts_with(&format!("kustomization.yaml: {fails}\n")), "{error}");
+        assert!(error.ends_with("fifo is not a regular file"), "{error}");
+    }
+}
+
+#[test]
+fn links_and_bases_in_a_circle_are_told() {
+    let dir = app();
+    symlink("a.yaml", dir.path().join("a.yaml")).expect("linked");
+    let told = error(dir.path(), "");
+    assert!(told.starts_with(&format!("{ENTRY}cannot read a.yaml\n")), "{told}");
+
+    for (base, other) in [("a", "b"), ("b", "a")] {
+        fs::create_dir(dir.path().join(base)).expect("created");
+        write(&dir.path().join(base), "kustomization.yaml", format!("resources: [../{other}]\n"));
+    }
+    let told = error(dir.path(), "a");
+    assert!(told.ends_with("building on a goes in a circle, as it contains a"), "{told}");
+}
+
+#[test]
+fn what_is_not_text_or_endless_has_a_line() {
+    let start = "apiVersion: v1\nkind: ConfigMap\n";
+    let block: String = (0..1_100).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
+    for (manifest, place) in [
+        (format!("{start}metadata: {{name: a\0}}").into_bytes(), "line 3, column 19: control character U+0000 is not allowed"),
+        ([start.as_bytes(), b"metadata: {name: \xff}"].concat(), "line 3, column 18: invalid UTF-8"),
+        (format!("{start}data: &a {{b: *a}}").into_bytes(), "line 3, column 14: anchor \"a\" contains itself"),
+        (format!("{start}data: {}", "[".repeat(100_000)).into_bytes(), "line 3, column 1006: more than 1000 levels of nesting"),
+        (format!("{start}{block}").into_bytes(), "line 1003, column 1001: more than 1000 levels of nesting"),
+    ] {
+        assert_eq!(error_of_manifest(manifest), format!("{ENTRY}a.yaml is not valid YAML\n{place}"));
+    }
+}
+
+#[test]
+fn a_patch_in_the_kustomization_is_named_in_its_errors() {
+    let dir = tempfile::tempdir().expect("made");
+    write(dir.path(), "kustomization.yaml", "patches: [{patch: 'a: {'}]\n");
+    let told = error(dir.path(), "");
+    assert!(told.contains("\nthe inline patch is not valid YAML\n"), "{told}");
+}
