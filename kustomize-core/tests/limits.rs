@@ -85,10 +85,16 @@ fn what_is_not_text_or_endless_has_a_line() {
     let start = "apiVersion: v1\nkind: ConfigMap\n";
     let block: String = (0..1_100).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
     for (manifest, place) in [
-        (format!("{start}metadata: {{name: a\0}}").into_bytes(), "line 3, column 19: control character U+0000 is not allowed"),
+        (
+            format!("{start}metadata: {{name: a\0}}").into_bytes(),
+            "line 3, column 19: control character U+0000 is not allowed",
+        ),
         ([start.as_bytes(), b"metadata: {name: \xff}"].concat(), "line 3, column 18: invalid UTF-8"),
         (format!("{start}data: &a {{b: *a}}").into_bytes(), "line 3, column 14: anchor \"a\" contains itself"),
-        (format!("{start}data: {}", "[".repeat(100_000)).into_bytes(), "line 3, column 1006: more than 1000 levels of nesting"),
+        (
+            format!("{start}data: {}", "[".repeat(100_000)).into_bytes(),
+            "line 3, column 1006: more than 1000 levels of nesting",
+        ),
         (format!("{start}{block}").into_bytes(), "line 1003, column 1001: more than 1000 levels of nesting"),
     ] {
         assert_eq!(error_of_manifest(manifest), format!("{ENTRY}a.yaml is not valid YAML\n{place}"));
