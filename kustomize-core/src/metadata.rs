@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::merge_metadata::{ORIGIN, metadata_field, set_metadata_map, string_map};
 use crate::remote::RemoteBase;
 use crate::resource::{Behavior, History, PreviousId, Resource};
-use crate::yaml::{Document, NodeId, Scalar, Tag};
+use crate::yaml::{self, Document, NodeId, Scalar, Tag};
 
 /// The annotation that lists the transformers that changed a resource.
 pub(crate) const TRANSFORMATIONS: &str = "alpha.config.kubernetes.io/transformations";
@@ -241,9 +241,11 @@ impl Note {
     }
 }
 
-/// A string as go-yaml prints it.
+/// A string as go-yaml prints it: in quotes where it would be taken for something else.
 fn yaml_string(text: &str) -> String {
-    text.to_owned()
+    let mut doc = Document::new(Arc::default());
+    let scalar = doc.new_scalar(Scalar::string(text));
+    yaml::emit_v3(&doc, scalar).trim_end().to_owned()
 }
 
 /// Joins path parts and takes `.` and `..` out by name.
@@ -310,6 +312,8 @@ mod tests {
         let place = Note::default().join("../base").join("./x/../app");
         assert_eq!(place.join("pod.yaml").text(), "path: ../base/app/pod.yaml\n");
         let note = place.builtin("kustomization.yaml", "PrefixTransformer");
+        assert_eq!(Note::default().join("1").text(), "path: \"1\"\n");
+        assert_eq!(Note::default().join("a b: c.yaml").text(), "path: 'a b: c.yaml'\n");
         let mut pod = annotated(&[(ORIGIN, Scalar::string("path: x\n"))]);
         add_transformation(&mut pod, &note);
         add_transformation(&mut pod, &note);

@@ -5,7 +5,6 @@
 //! `UPDATE=1` writes these files anew. What kustomize itself prints is compared
 //! too if `KUSTOMIZE` names the program.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test says when it is skipped")]
-
 #![allow(clippy::print_stdout, reason = "says what is skipped")]
 
 use std::error::Error;
