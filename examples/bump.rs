@@ -256,3 +256,83 @@ fn chain(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    const OVERLAY: &str = "bases:\n- ../../base\n# set by CI\nimages:\n- name: app   # ours\n  newTag: '1'\n";
+
+    fn git(dir: &Path, arguments: &[&str]) -> String {
+        let output = Command::new("git")
+            .args(["-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=dev"])
+            .args(arguments)
+            .current_dir(dir)
+            .output()
+            .expect("git runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("git prints UTF-8").trim_end().to_owned()
+    }
+
+    /// A bare repository `sync.git` whose branch `dev` has one overlay.
+    fn repository() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        git(dir.path(), &["init", "-q", "work"]);
+        let work = dir.path().join("work");
+        std::fs::create_dir_all(work.join("deploy/test")).expect("a directory");
+        std::fs::write(work.join("deploy/test/kustomization.yml"), OVERLAY).expect("a file");
+        git(&work, &["add", "."]);
+        git(&work, &["commit", "-q", "-m", "start"]);
+        git(dir.path(), &["clone", "-q", "--bare", "work", "sync.git"]);
+        dir
+    }
+
+    fn arguments(words: &[&str]) -> Result<Option<Arguments>, String> {
+        Arguments::parse(words.iter().map(|word| (*word).to_owned()))
+    }
+
+    fn bump_in(dir: &Path, path: &str, image: &str) -> Result<String, AnyError> {
+        let repo = dir.join("sync.git");
+        let repo = repo.to_str().expect("a UTF-8 path");
+        let words = ["--repo", repo, "--branch=dev", "--path", path, "--image", image, "--author=CI <ci@example.com>"];
+        bump(&arguments(&words)?.ok_or("help was asked for")?)
+    }
+
+    #[test]
+    fn the_tag_is_set_and_nothing_else_changes() {
+        let dir = repository();
+        let bare = dir.path().join("sync.git");
+        bump_in(dir.path(), "deploy/test", "app:177839").expect("a push");
+        let file = git(&bare, &["show", "dev:deploy/test/kustomization.yml"]);
+        assert_eq!(format!("{file}\n"), OVERLAY.replace("'1'", "'177839'"));
+        let commit = git(&bare, &["log", "-1", "--format=%an <%ae> %s", "dev"]);
+        assert_eq!(commit, "CI <ci@example.com> [skip ci]update image tag");
+        let again = bump_in(dir.path(), "deploy/test", "app:177839").expect("nothing to do");
+        assert_eq!(again, "dev has these images already");
+        assert_eq!(git(&bare, &["rev-list", "--count", "dev"]), "2");
+    }
+
+    #[test]
+    fn a_directory_without_kustomization_is_an_error() {
+        let dir = repository();
+        let error = bump_in(dir.path(), "deploy", "app:2").expect_err("there is none");
+        assert!(chain(error.as_ref()).contains("deploy has no kustomization.yaml"), "{error}");
+    }
+
+    #[test]
+    fn wrong_arguments_are_told() {
+        let complete = ["--repo", "https://h.example/r", "--branch", "b", "--path", "p", "--image", "a:1"];
+        assert!(arguments(&complete).is_ok());
+        for (more, message) in [
+            (&["--username", "u"][..], "belong together"),
+            (&["--author", "nobody"], "--author"),
+            (&["--frce", "x"], "unknown option --frce"),
+            (&["--message"], "--message needs a value"),
+        ] {
+            let error = arguments(&[&complete, more].concat()).err().unwrap_or_default();
+            assert!(error.contains(message), "{error}");
+        }
+        assert!(arguments(&complete[2..]).is_err_and(|error| error.contains("--repo is missing")));
+    }
+}
