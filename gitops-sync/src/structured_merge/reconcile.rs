@@ -5,6 +5,9 @@ use super::schema::{ListKind, Type};
 use super::set::FieldSet;
 
 /// The set with every field below an atomic list or map replaced by that list or map.
+///
+/// The other way, a list or map that was atomic once is left as it is; servers before 1.22
+/// spread it over what is in it.
 pub(crate) fn reconcile(ty: &Type, set: &FieldSet) -> FieldSet {
     let mut out = FieldSet { members: set.members.clone(), ..FieldSet::default() };
     for (element, child) in &set.children {

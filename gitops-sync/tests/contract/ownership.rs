@@ -149,7 +149,8 @@ pub(crate) async fn kubectl_takes_over_what_it_applied_before(fixture: Fixture) 
     assert_eq!(written["data"]["x"], "2", "and the annotation follows");
     maps.merge("a", "someone", json!({"data": {"y": "9"}})).await.unwrap();
     let refused = maps.apply("a", "kubectl", json!({"data": {"x": "2", "y": "1"}})).await.unwrap_err();
-    // Servers of 1.20 name the client-side manager as well, although it no longer has the field.
+    // Servers of 1.20 name the client-side manager as well: it still owns the map, which they
+    // take for one that used to be atomic.
     assert!(causes(&refused).contains(&".data.y: conflict with \"someone\" using v1".to_owned()), "{refused:?}");
 }
 
