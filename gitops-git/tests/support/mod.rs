@@ -144,8 +144,9 @@ pub fn wait_for_port(port: u16) {
 pub fn daemon(fixture: &Fixture) -> (Server, RepoUrl) {
     let port = free_port();
     let base = fixture.dir.path().to_str().unwrap();
-    let child = Command::new("git")
-        .args(["daemon", "--listen=127.0.0.1", &format!("--port={port}"), "--export-all"])
+    // Not `git daemon`, which would leave the daemon behind when it is killed.
+    let child = Command::new(Path::new(&git(fixture.dir.path(), &["--exec-path"])).join("git-daemon"))
+        .args(["--listen=127.0.0.1", &format!("--port={port}"), "--export-all"])
         .args(["--enable=receive-pack", &format!("--base-path={base}"), base])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
