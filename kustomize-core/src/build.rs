@@ -127,6 +127,9 @@ impl<'a> Target<'a> {
     /// a Kustomization; a Component goes on with what its parent has so far.
     fn accumulate(&self, layer: &mut Layer) -> Result<(), BuildError> {
         let kustomization = self.kustomization;
+        if kustomization.runs_plugins() {
+            self.loader.session.note_effect();
+        }
         self.add_resources(layer, "resources", &kustomization.resources)?;
         self.add_config(layer)?;
         generators::run(self, layer)?;
@@ -190,7 +193,7 @@ impl<'a> Target<'a> {
 
     fn add_resource(&self, layer: &mut Layer, entry: &str) -> Result<(), BuildError> {
         match self.loader.entry(entry)? {
-            Entry::File(file) => self.add_manifest(layer, entry, self.loader.resources(&file)?.to_vec()),
+            Entry::File(file) => self.add_manifest(layer, entry, self.loader.resources(&file)?),
             Entry::Url(url) => match (self.loader.url_resources(&url), RemoteBase::parse(&url)) {
                 (Ok(resources), _) => self.add_manifest(layer, entry, resources),
                 (Err(_), Ok(base)) => self.add_base(layer, entry, Entry::Repository(base)),
@@ -210,14 +213,38 @@ impl<'a> Target<'a> {
     }
 
     fn add_base(&self, layer: &mut Layer, entry: &str, place: Entry) -> Result<(), BuildError> {
-        let mut base = Layer::default();
-        self.below(entry, place, "Kustomization", |target| target.accumulate(&mut base))?;
+        let base = self.base(entry, place)?;
         layer.resources.append(base.resources, &self.schema())?;
         layer.merge_config(&base.config).map_err(|error| self.in_field("configurations", error))?;
         layer.vars.merge(base.vars).map_err(|source| BuildError::Vars { source: Box::new(source) })
     }
 
+    /// What a base comes to; done once for a base that does not depend on who includes it.
+    fn base(&self, entry: &str, place: Entry) -> Result<Layer, BuildError> {
+        let session = self.loader.session;
+        // Whether bases form a cycle depends on the whole way to them.
+        session.note_effect();
+        let before = session.effects();
+        let dir = match &place {
+            Entry::Directory(dir) if self.place.is_none() => Some(dir.clone()),
+            _ => None,
+        };
+        if let Some(dir) = &dir
+            && let Some(kept) = self.loader.kept_base(dir)
+        {
+            self.loader.enter(dir)?;
+            return Ok(kept);
+        }
+        let mut base = Layer::default();
+        self.below(entry, place, "Kustomization", |target| target.accumulate(&mut base))?;
+        if let Some(dir) = dir.filter(|_| session.effects() == before) {
+            self.loader.keep_base(&dir, &base);
+        }
+        Ok(base)
+    }
+
     fn add_component(&self, layer: &mut Layer, entry: &str) -> Result<(), BuildError> {
+        self.loader.session.note_effect();
         let place = self.loader.base(entry)?;
         self.below(entry, place, "Component", |target| target.accumulate(layer))?;
         // A component may have renamed one resource to another; kustomize notices here.

@@ -52,6 +52,7 @@ mod generators;
 mod go_regex;
 mod helm;
 mod id;
+mod kept;
 mod kustomization;
 mod load;
 mod manifest;

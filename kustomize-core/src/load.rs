@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::build::Layer;
 use crate::error::BuildError;
+use crate::kept::{Kept, Key};
 use crate::kustomization::decode;
 use crate::manifest;
 use crate::options::{BuildOptions, LoadRestriction, ReadFile, Warning};
@@ -28,8 +30,13 @@ struct State {
     schema: Option<Schema>,
     /// Something asked the built-in schema before a kustomization named another one.
     used_builtin: bool,
-    /// The resources of files that were read already, for bases that are used more than once.
-    manifests: HashMap<(usize, PathBuf), Arc<[Resource]>>,
+    /// The resources of files, for those that are read by several kustomizations.
+    manifests: Kept<Arc<[Resource]>>,
+    /// What bases came to, see [`Session::effects`].
+    bases: Kept<Layer>,
+    /// Where paths lead that were looked up already.
+    resolved: HashMap<Key, Resolved>,
+    effects: usize,
     repositories: usize,
 }
 
@@ -44,7 +51,20 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) fn warn(&self, warning: Warning) {
+        self.note_effect();
         self.with(|state| state.warnings.push(warning));
+    }
+
+    /// Counts what a kustomization does besides giving resources, and what
+    /// makes these depend on who includes it. A base during which the count
+    /// stays the same comes to the same thing each time, so it may be kept.
+    pub(crate) fn effects(&self) -> usize {
+        self.with(|state| state.effects)
+    }
+
+    /// See [`Session::effects`].
+    pub(crate) fn note_effect(&self) {
+        self.with(|state| state.effects += 1);
     }
 
     /// The schema in force: the first that a kustomization names, or the built-in one.
@@ -68,7 +88,12 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) fn set_schema(&self, schema: Schema) {
-        self.with(|state| state.schema = Some(schema));
+        self.note_effect();
+        self.with(|state| {
+            state.schema = Some(schema);
+            // These were made with another schema.
+            state.bases = Kept::default();
+        });
     }
 
     fn note_read(&self, path: &Path, content: Option<ContentId>) -> Result<(), BuildError> {
@@ -81,6 +106,7 @@ impl<'a> Session<'a> {
     }
 
     fn remote(&self, url: &str) -> Result<&'a dyn Remote, BuildError> {
+        self.note_effect();
         self.options.remote.as_deref().ok_or_else(|| BuildError::NoRemote { url: url.to_owned() })
     }
 
@@ -187,8 +213,8 @@ impl<'a> Loader<'a> {
         if is_remote_file(path) {
             return Ok(Entry::Url(path.to_owned()));
         }
-        match self.resolve(path) {
-            Ok(found) if !found.is_dir => self.file(path).map(Entry::File),
+        match self.find(path) {
+            Ok(found) if !found.is_dir => self.allowed(found).map(Entry::File),
             _ => self.base(path),
         }
     }
@@ -261,7 +287,10 @@ impl<'a> Loader<'a> {
 
     /// The file at `path`, if the kustomization may read it.
     fn file(&self, path: &str) -> Result<PathBuf, BuildError> {
-        let found = self.resolve(path)?;
+        self.allowed(self.resolve(path)?)
+    }
+
+    fn allowed(&self, found: Resolved) -> Result<PathBuf, BuildError> {
         if found.is_dir {
             return Err(BuildError::NotAFile { path: found.path });
         }
@@ -274,15 +303,27 @@ impl<'a> Loader<'a> {
 
     /// Whether there is a file of this name that the kustomization may read.
     pub(crate) fn is_readable(&self, path: &str) -> bool {
-        self.file(path).is_ok()
+        self.find(path).is_ok_and(|found| self.allowed(found).is_ok())
     }
 
     fn resolve(&self, path: &str) -> Result<Resolved, BuildError> {
-        let path = join(self.root, path);
-        self.files.resolve(&path).map_err(|source| match source {
-            ReadError::NotFound { .. } => BuildError::Missing { closest: self.closest(&path), path },
-            source => BuildError::Read { source },
+        self.find(path).map_err(|source| {
+            let path = join(self.root, path);
+            match source {
+                ReadError::NotFound { .. } => BuildError::Missing { closest: self.closest(&path), path },
+                source => BuildError::Read { source },
+            }
         })
+    }
+
+    fn find(&self, path: &str) -> Result<Resolved, ReadError> {
+        let key = (self.source, join(self.root, path));
+        if let Some(found) = self.session.with(|state| state.resolved.get(&key).cloned()) {
+            return Ok(found);
+        }
+        let found = self.files.resolve(&key.1)?;
+        self.session.with(|state| state.resolved.insert(key, found.clone()));
+        Ok(found)
     }
 
     /// A name in the same directory that is much like that of `path`.
@@ -305,8 +346,13 @@ impl<'a> Loader<'a> {
 
     /// The text of a file, and where it is.
     pub(crate) fn read_text(&self, path: &str) -> Result<(PathBuf, Arc<SourceText>), BuildError> {
-        let file = if is_remote_file(path) { path.into() } else { self.file(path)? };
-        let bytes = self.read(path)?;
+        let (file, bytes) = if is_remote_file(path) {
+            (path.into(), self.read_url(path)?)
+        } else {
+            let file = self.file(path)?;
+            let bytes = self.read_resolved(&file)?;
+            (file, bytes)
+        };
         let limits = &self.session.options.limits.yaml;
         let text = yaml::decode(&bytes, limits)
             .map_err(|source| BuildError::Yaml { path: file.clone(), source: Box::new(source) })?;
@@ -314,16 +360,30 @@ impl<'a> Loader<'a> {
     }
 
     /// The resources of a file that [`Loader::entry`] found.
-    pub(crate) fn resources(&self, file: &Path) -> Result<Arc<[Resource]>, BuildError> {
+    pub(crate) fn resources(&self, file: &Path) -> Result<Vec<Resource>, BuildError> {
         let key = (self.source, file.to_owned());
-        if let Some(resources) = self.session.with(|state| state.manifests.get(&key).cloned()) {
-            return Ok(resources);
+        if let Some(resources) = self.session.with(|state| state.manifests.get(&key)) {
+            return Ok(resources.to_vec());
         }
         let bytes = self.read_resolved(file)?;
-        let resources: Arc<[Resource]> = manifest::read(&bytes, file, &self.session.options.limits.yaml)?.into();
+        let limits = &self.session.options.limits.yaml;
+        let text = yaml::decode(&bytes, limits);
+        drop(bytes);
+        let text = text.map_err(|source| BuildError::Yaml { path: file.to_owned(), source: Box::new(source) })?;
+        let resources = manifest::read_text(text, file, limits)?;
         self.note_unknown_kinds(&resources);
-        self.session.with(|state| state.manifests.insert(key, Arc::clone(&resources)));
+        self.session.with(|state| state.manifests.offer(key, || resources.as_slice().into()));
         Ok(resources)
+    }
+
+    /// What the base in `dir` came to, if it is kept.
+    pub(crate) fn kept_base(&self, dir: &Path) -> Option<Layer> {
+        self.session.with(|state| state.bases.get(&(self.source, dir.to_owned())))
+    }
+
+    /// Keeps what the base in `dir` came to, if it is not the first time.
+    pub(crate) fn keep_base(&self, dir: &Path, layer: &Layer) {
+        self.session.with(|state| state.bases.offer((self.source, dir.to_owned()), || layer.clone()));
     }
 }
 

@@ -11,13 +11,17 @@ use crate::yaml::{self, Document, Limits, NodeId, SourceText, json};
 /// The resources in a file.
 pub(crate) fn read(bytes: &[u8], path: &Path, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
     let at = |source| BuildError::Yaml { path: path.to_owned(), source: Box::new(source) };
-    let source = yaml::decode(bytes, limits).map_err(at)?;
-    Manifests { path, limits }.read(source)
+    read_text(yaml::decode(bytes, limits).map_err(at)?, path, limits)
+}
+
+/// The resources in a text that was read from a file.
+pub(crate) fn read_text(text: Arc<SourceText>, path: &Path, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
+    Manifests { path, limits }.read(text)
 }
 
 /// The resources in a text that stands in a kustomization file.
 pub(crate) fn read_inline(text: &str, path: &Path, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
-    Manifests { path, limits }.read(Arc::new(SourceText { text: text.to_owned() }))
+    read_text(Arc::new(SourceText { text: text.to_owned() }), path, limits)
 }
 
 struct Manifests<'a> {

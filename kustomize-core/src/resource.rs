@@ -130,7 +130,7 @@ impl Resource {
     pub fn to_yaml(&self) -> Result<String, EmitError> {
         let mut out = Vec::new();
         self.write_yaml(&mut out)?;
-        Ok(String::from_utf8_lossy(&out).into_owned())
+        Ok(yaml::printed_text(out))
     }
 
     pub(crate) fn write_yaml(&self, out: &mut Vec<u8>) -> Result<(), EmitError> {

@@ -8,7 +8,7 @@ use crate::error::BuildError;
 use crate::merge_metadata::take_over;
 use crate::resource::{Behavior, Resource, effective_namespace};
 use crate::schema::Schema;
-use crate::yaml::EmitError;
+use crate::yaml::{self, EmitError};
 
 /// Resources in the order in which they are printed.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +47,7 @@ impl ResourceSet {
             }
             resource.write_yaml(&mut out).map_err(|source| unprintable(resource, source))?;
         }
-        Ok(String::from_utf8_lossy(&out).into_owned())
+        Ok(yaml::printed_text(out))
     }
 
     pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Resource> {

@@ -44,6 +44,14 @@ pub(crate) fn is_empty(doc: &Document) -> bool {
 }
 
 impl Kustomization {
+    /// Whether programs or charts have a part in what it gives.
+    pub(crate) fn runs_plugins(&self) -> bool {
+        let plugins = [&self.generators, &self.transformers, &self.validators];
+        plugins.iter().any(|entries| !entries.is_empty())
+            || !self.helm_charts.is_empty()
+            || !self.helm_chart_inflation_generator.is_empty()
+    }
+
     /// Moves deprecated fields to their successors and fills in the type, as
     /// kustomize's `FixKustomization` does.
     pub(crate) fn fix(&mut self) {

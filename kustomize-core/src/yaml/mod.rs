@@ -86,6 +86,11 @@ pub(crate) fn parse_v2(source: Arc<SourceText>, limits: &Limits) -> Result<Docum
     Ok(document.unwrap_or_else(|| null_document(source)))
 }
 
+/// What was printed, as text. Everything printed is UTF-8; nothing is copied unless that should not hold.
+pub(crate) fn printed_text(out: Vec<u8>) -> String {
+    String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
 fn null_document(source: Arc<SourceText>) -> Document {
     let mut document = Document::new(source);
     let null = document.new_scalar(Scalar { tag: Tag::Null, style: Style::Plain, text: "" });
@@ -94,7 +99,7 @@ fn null_document(source: Arc<SourceText>) -> Document {
 }
 
 fn with_unix_line_ends(source: Arc<SourceText>) -> Arc<SourceText> {
-    if source.text.contains("\r\n") {
+    if source.text.contains('\r') && source.text.contains("\r\n") {
         return Arc::new(SourceText { text: source.text.replace("\r\n", "\n") });
     }
     source
