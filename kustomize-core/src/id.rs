@@ -34,7 +34,10 @@ impl Gvk {
 
 /// Splits an `apiVersion` at its first slash; a core one has an empty group.
 pub(crate) fn split_api_version(api_version: &str) -> (&str, &str) {
-    api_version.split_once('/').unwrap_or(("", api_version))
+    match api_version.bytes().position(|byte| byte == b'/') {
+        Some(slash) => (&api_version[..slash], &api_version[slash + 1..]),
+        None => ("", api_version),
+    }
 }
 
 /// Type, name and namespace of a resource.

@@ -107,13 +107,25 @@ struct Node {
 }
 
 /// One YAML document without anchors and aliases (the parser expands them).
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Document {
     source: Arc<SourceText>,
     owned: String,
     nodes: Vec<Node>,
     root: NodeId,
     custom_tags: Vec<(NodeId, Box<str>)>,
+}
+
+/// Documents are copied to be written to, so the copy has room for more.
+impl Clone for Document {
+    fn clone(&self) -> Self {
+        let mut nodes = Vec::with_capacity(self.nodes.len() + self.nodes.len() / 8 + 16);
+        nodes.extend_from_slice(&self.nodes);
+        let mut owned = String::with_capacity(self.owned.len() + 64);
+        owned.push_str(&self.owned);
+        let (source, custom_tags) = (Arc::clone(&self.source), self.custom_tags.clone());
+        Self { source, owned, nodes, root: self.root, custom_tags }
+    }
 }
 
 impl Document {
@@ -285,20 +297,18 @@ impl Document {
     pub(crate) fn get(&self, map: NodeId, key: &str) -> Option<NodeId> {
         let map = self.node(map);
         let mut next = if map.kind == Kind::Mapping { map.a } else { NONE };
-        while next != NONE {
-            let value = NodeId(self.place(NodeId(next)).next);
-            if self.text_is(NodeId(next), key) {
-                return Some(value);
+        while let Some(at) = self.nodes.get(next as usize) {
+            if self.text_is(if at.flags & LINK == 0 { at } else { self.node(NodeId(next)) }, key) {
+                return Some(NodeId(at.next));
             }
-            next = self.place(value).next;
+            next = self.nodes.get(at.next as usize)?.next;
         }
         None
     }
 
     /// Whether a scalar has this text. Lengths first, in which most keys differ.
     #[inline]
-    fn text_is(&self, id: NodeId, text: &str) -> bool {
-        let node = self.node(id);
+    fn text_is(&self, node: &Node, text: &str) -> bool {
         let (start, len) = (node.a as usize, (node.b & !OWNED) as usize);
         if len != text.len() || node.kind != Kind::Scalar {
             return false;
