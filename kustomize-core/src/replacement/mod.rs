@@ -3,12 +3,14 @@
 
 mod follow;
 mod path;
+mod run;
 mod select;
 mod text;
 mod value;
 
 use self::follow::{Finder, lookup};
 pub(crate) use self::path::FieldPath;
+use self::run::Run;
 use self::select::Ids;
 use self::text::Outcome;
 use self::value::Value;
@@ -185,9 +187,23 @@ impl Replacements {
 
     /// Carries them out one after the other; each sees what those before it did.
     pub(crate) fn apply(&self, resources: &mut ResourceSet) -> Result<(), ReplacementError> {
-        let resources = resources.as_mut_vec();
+        self.apply_to(resources.as_mut_vec())
+    }
+
+    fn apply_to(&self, resources: &mut [Resource]) -> Result<(), ReplacementError> {
         let mut ids = Ids::new(resources);
-        self.replacements.iter().try_for_each(|fields| apply_one(fields, resources, &mut ids))
+        let mut left = &self.replacements[..];
+        while let Some((first, others)) = left.split_first() {
+            let run = Run::new(left, resources, &ids);
+            if run.len == 0 {
+                apply_one(first, resources, &mut ids)?;
+                left = others;
+            } else {
+                run.apply(resources)?;
+                left = &left[run.len..];
+            }
+        }
+        Ok(())
     }
 }
 
@@ -225,6 +241,8 @@ fn apply_one(fields: &Fields, resources: &mut [Resource], ids: &mut Ids) -> Resu
 /// Where the value of a replacement comes from.
 struct Source {
     value: Value,
+    /// The resource that it is read from.
+    resource: Option<usize>,
     /// The resource and the field, while the value is to follow what targets do to it.
     live: Option<(usize, yaml::NodeId)>,
 }
@@ -233,7 +251,7 @@ impl Source {
     fn new(fields: &Fields, resources: &[Resource], ids: &Ids) -> Result<Self, ReplacementError> {
         match (&fields.source, &fields.source_value) {
             (Some(_), Some(_)) => Err(ReplacementError::TwoSources),
-            (None, Some(text)) => Ok(Self { value: Value::text(text), live: None }),
+            (None, Some(text)) => Ok(Self { value: Value::text(text), resource: None, live: None }),
             (Some(selector), None) => Self::selected(selector, resources, ids),
             (None, None) => Err(ReplacementError::Incomplete),
         }
@@ -252,12 +270,12 @@ impl Source {
             .ok_or_else(|| ReplacementError::MissingSourceField { resource: resource(), field: field() })?;
         let value = Value::of(doc, node);
         let Some(options) = selector.options.as_ref().filter(|options| !options.delimiter.is_empty()) else {
-            return Ok(Self { value, live: Some((index, node)) });
+            return Ok(Self { value, resource: Some(index), live: Some((index, node)) });
         };
         let part = value.part(options);
         let value =
             part.map_err(|source| ReplacementError::SourcePart { resource: resource(), field: field(), source })?;
-        Ok(Self { value, live: None })
+        Ok(Self { value, resource: Some(index), live: None })
     }
 
     /// Kustomize copies the source's field anew for every target, so it sees
