@@ -104,7 +104,8 @@ impl<'a> Table<'a> {
     }
 
     fn write(mut self) -> String {
-        self.types.sort_unstable();
+        // As `Table::find` looks for them.
+        self.types.sort_unstable_by(|a, b| (a[0].len(), a).cmp(&(b[0].len(), b)));
         let mut out = String::from("pub(super) static KUBERNETES: Table = Table {\n    nodes: Cow::Borrowed(&[\n");
         for node in &self.nodes {
             writeln!(out, "        {node},").expect("strings take it");

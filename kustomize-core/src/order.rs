@@ -93,7 +93,6 @@ impl Key {
     fn new(resource: &Resource, ranks: &HashMap<&str, i64>) -> Self {
         let (group, version) = resource.group_version();
         let kind = resource.kind();
-        let or = |text: &str, none| if text.is_empty() { none } else { text }.to_owned();
         let gvk = [or(group, "~G"), or(version, "~V"), or(kind, "~K")].join("_");
         let id = [or(resource.namespace(), "~X"), or(resource.name(), "~N")].join("|");
         let rank = ranks.get(kind).copied().unwrap_or_default();
@@ -104,6 +103,10 @@ impl Key {
         let namespace = Reverse(if is_special { gvk.clone() } else { String::new() });
         Self { rank, namespace, gvk, id }
     }
+}
+
+fn or<'a>(text: &'a str, none: &'a str) -> &'a str {
+    if text.is_empty() { none } else { text }
 }
 
 #[cfg(test)]

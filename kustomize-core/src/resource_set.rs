@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 
 use crate::error::BuildError;
 use crate::merge_metadata::take_over;
@@ -79,10 +79,11 @@ impl ResourceSet {
     fn append_one(&mut self, resource: Resource, schema: &Schema) -> Result<(), BuildError> {
         let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema));
         let id = Id::current(&resource, schema);
-        if let Some(first) = index.current.find(&id, |at| Id::current(&self.resources[at], schema) == id) {
+        let hash = index.hash(&id);
+        if let Some(first) = index.find(hash, |at| Id::current(&self.resources[at], schema) == id) {
             return Err(duplicate(&self.resources[first], &resource));
         }
-        index.add(self.resources.len(), &resource, schema);
+        index.add_hashed(hash, self.resources.len(), &resource, schema);
         self.resources.push(resource);
         Ok(())
     }
@@ -93,11 +94,14 @@ impl ResourceSet {
     ///
     /// [`BuildError::Duplicate`] if two have the same.
     pub(crate) fn check_unique(&self, schema: &Schema) -> Result<(), BuildError> {
-        let mut seen = HashMap::with_capacity(self.resources.len());
-        for resource in &self.resources {
-            if let Some(first) = seen.insert(Id::current(resource, schema), resource) {
-                return Err(duplicate(first, resource));
+        let mut seen = Index::new(&[], schema);
+        for (at, resource) in self.resources.iter().enumerate() {
+            let id = Id::current(resource, schema);
+            let hash = seen.hash(&id);
+            if let Some(first) = seen.find(hash, |at| Id::current(&self.resources[at], schema) == id) {
+                return Err(duplicate(&self.resources[first], resource));
             }
+            seen.current.add(hash, at);
         }
         Ok(())
     }
@@ -155,7 +159,8 @@ impl ResourceSet {
     /// Where resources might be that have or had this name.
     pub(crate) fn maybe_named(&mut self, name: &str, schema: &Schema) -> Vec<usize> {
         let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema));
-        let mut found: Vec<_> = index.names.candidates(&name).collect();
+        let hash = index.hash(&name);
+        let mut found: Vec<_> = index.past(&self.resources, schema).names.candidates(hash).collect();
         found.sort_unstable();
         found.dedup();
         found
@@ -165,14 +170,16 @@ impl ResourceSet {
     pub(crate) fn twin(&mut self, at: usize, schema: &Schema) -> Option<usize> {
         let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema));
         let id = Id::current(&self.resources[at], schema);
-        index.current.find(&id, |other| other != at && Id::current(&self.resources[other], schema) == id)
+        index.find(index.hash(&id), |other| other != at && Id::current(&self.resources[other], schema) == id)
     }
 
     /// The resources that have or had the id that `resource` has.
     pub(crate) fn with_any_id(&mut self, resource: &Resource, schema: &Schema) -> Vec<usize> {
         let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema));
         let id = Id::current(resource, schema);
-        let mut found = index.any.find_all(&id, |at| Id::all(&self.resources[at], schema).any(|other| other == id));
+        let hash = index.hash(&id);
+        let is_it = |at: &usize| Id::all(&self.resources[*at], schema).any(|other| other == id);
+        let mut found: Vec<_> = index.past(&self.resources, schema).ids.candidates(hash).filter(is_it).collect();
         found.sort_unstable();
         found.dedup();
         found
@@ -245,69 +252,114 @@ impl<'a> Id<'a> {
 /// Finds ids without comparing them with all others.
 #[derive(Debug, Clone)]
 struct Index {
+    hasher: RandomState,
     current: Positions,
-    any: Positions,
+    /// Made when somebody asks for it, which most kustomizations do not.
+    past: Option<Past>,
+}
+
+/// The ids and names that resources have or had.
+#[derive(Debug, Clone, Default)]
+struct Past {
+    ids: Positions,
     names: Positions,
 }
 
 impl Index {
     fn new(resources: &[Resource], schema: &Schema) -> Self {
-        let hasher = RandomState::new();
-        let positions = || Positions { hasher: hasher.clone(), last: HashMap::new(), entries: Vec::new() };
-        let mut index = Self { current: positions(), any: positions(), names: positions() };
+        let mut index = Self { hasher: RandomState::new(), current: Positions::default(), past: None };
         for (at, resource) in resources.iter().enumerate() {
             index.add(at, resource, schema);
         }
         index
     }
 
+    fn hash(&self, of: &impl Hash) -> u64 {
+        self.hasher.hash_one(of)
+    }
+
     fn add(&mut self, at: usize, resource: &Resource, schema: &Schema) {
-        self.current.add(&Id::current(resource, schema), at);
-        for id in Id::all(resource, schema) {
-            self.any.add(&id, at);
-            self.names.add(&id.name, at);
+        self.add_hashed(self.hash(&Id::current(resource, schema)), at, resource, schema);
+    }
+
+    /// Adds a resource whose current id has this hash.
+    fn add_hashed(&mut self, hash: u64, at: usize, resource: &Resource, schema: &Schema) {
+        self.current.add(hash, at);
+        if let Some(past) = &mut self.past {
+            past.add(&self.hasher, at, resource, schema);
         }
+    }
+
+    fn past(&mut self, resources: &[Resource], schema: &Schema) -> &Past {
+        self.past.get_or_insert_with(|| {
+            let mut past = Past::default();
+            for (at, resource) in resources.iter().enumerate() {
+                past.add(&self.hasher, at, resource, schema);
+            }
+            past
+        })
+    }
+
+    fn find(&self, hash: u64, is_it: impl Fn(usize) -> bool) -> Option<usize> {
+        self.current.candidates(hash).find(|at| is_it(*at))
     }
 
     /// Differs when an id of the resource does.
     fn fingerprint(&self, resource: &Resource, schema: &Schema) -> u64 {
-        self.any.hasher.hash_one(Id::all(resource, schema).collect::<Vec<_>>())
+        self.hash(&Id::all(resource, schema).collect::<Vec<_>>())
+    }
+}
+
+impl Past {
+    fn add(&mut self, hasher: &RandomState, at: usize, resource: &Resource, schema: &Schema) {
+        for id in Id::all(resource, schema) {
+            self.ids.add(hasher.hash_one(id), at);
+            self.names.add(hasher.hash_one(id.name), at);
+        }
     }
 }
 
 /// Positions by the hash of an id or name. The ids themselves stay in the resources, so
 /// that filling the index copies no text.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Positions {
-    hasher: RandomState,
     /// By hash, the last entry of that hash.
-    last: HashMap<u64, usize>,
+    last: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
     /// A position, and the entry before it with the same hash.
     entries: Vec<(usize, Option<usize>)>,
 }
 
 impl Positions {
-    fn add(&mut self, id: &impl Hash, at: usize) {
-        let entry = self.entries.len();
-        let before = self.last.insert(self.hasher.hash_one(id), entry);
+    fn add(&mut self, hash: u64, at: usize) {
+        let before = self.last.insert(hash, self.entries.len());
         self.entries.push((at, before));
     }
 
-    fn candidates<K: Hash>(&self, id: &K) -> impl Iterator<Item = usize> {
-        let mut next = self.last.get(&self.hasher.hash_one(id)).copied();
+    fn candidates(&self, hash: u64) -> impl Iterator<Item = usize> {
+        let mut next = self.last.get(&hash).copied();
         std::iter::from_fn(move || {
             let (at, before) = self.entries[next?];
             next = before;
             Some(at)
         })
     }
+}
 
-    fn find(&self, id: &Id<'_>, is_it: impl Fn(usize) -> bool) -> Option<usize> {
-        self.candidates(id).find(|at| is_it(*at))
+/// For keys that are hashes already.
+#[derive(Debug, Clone, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
     }
 
-    fn find_all(&self, id: &Id<'_>, is_it: impl Fn(usize) -> bool) -> Vec<usize> {
-        self.candidates(id).filter(|at| is_it(*at)).collect()
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
     }
 }
 

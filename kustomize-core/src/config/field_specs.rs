@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use super::path_tree::{PathSpec, PathTree};
 use crate::kustomization::FieldSpec;
@@ -18,8 +18,16 @@ pub(crate) struct FieldSpecs {
 #[derive(Debug, Default)]
 struct Index {
     /// For each kind that a spec names: its specs and those for every kind, in list order.
-    by_kind: HashMap<Box<str>, Vec<PathTree>>,
-    any_kind: Vec<PathTree>,
+    by_kind: HashMap<Box<str>, Trees>,
+    any_kind: Trees,
+}
+
+/// Some specs of a list. Their trees are made for the first resource that needs
+/// them: a build has few of the kinds that there are.
+#[derive(Debug, Default)]
+struct Trees {
+    positions: Vec<usize>,
+    trees: OnceLock<Vec<PathTree>>,
 }
 
 /// Two specs for the same field disagree on whether to make it.
@@ -51,7 +59,7 @@ impl FieldSpecs {
     /// unless there are very many.
     pub(crate) fn trees(&self, kind: &str) -> &[PathTree] {
         let index = self.index.get_or_init(|| Index::new(&self.list));
-        index.by_kind.get(kind).unwrap_or(&index.any_kind)
+        index.by_kind.get(kind).unwrap_or(&index.any_kind).get(&self.list)
     }
 
     /// Adds `incoming` to the list.
@@ -88,20 +96,29 @@ impl PartialEq for FieldSpecs {
 
 impl Index {
     fn new(list: &[FieldSpec]) -> Self {
-        let mut any_kind: Vec<Arc<PathSpec>> = Vec::new();
-        let mut by_kind: HashMap<&str, Vec<Arc<PathSpec>>> = HashMap::new();
+        let mut any_kind = Trees::default();
+        let mut by_kind: HashMap<Box<str>, Trees> = HashMap::new();
         for (position, spec) in list.iter().enumerate() {
-            let path = Arc::new(PathSpec::new(spec, position));
             if spec.kind.is_empty() {
-                by_kind.values_mut().for_each(|specs| specs.push(Arc::clone(&path)));
-                any_kind.push(path);
+                by_kind.values_mut().for_each(|specs| specs.positions.push(position));
+                any_kind.positions.push(position);
+            } else if let Some(specs) = by_kind.get_mut(&*spec.kind) {
+                specs.positions.push(position);
             } else {
-                by_kind.entry(&spec.kind).or_insert_with(|| any_kind.clone()).push(path);
+                let mut positions = any_kind.positions.clone();
+                positions.push(position);
+                by_kind.insert(spec.kind.as_str().into(), Trees { positions, trees: OnceLock::new() });
             }
         }
-        let trees = |specs: &[Arc<PathSpec>]| specs.chunks(PathTree::MAX).map(PathTree::new).collect();
-        let by_kind = by_kind.iter().map(|(kind, specs)| ((*kind).into(), trees(specs))).collect();
-        Self { by_kind, any_kind: trees(&any_kind) }
+        Self { by_kind, any_kind }
+    }
+}
+
+impl Trees {
+    fn get(&self, list: &[FieldSpec]) -> &[PathTree] {
+        let spec = |position: &usize| PathSpec::new(&list[*position], *position);
+        let tree = |positions: &[usize]| PathTree::new(positions.iter().map(spec).collect());
+        self.trees.get_or_init(|| self.positions.chunks(PathTree::MAX).map(tree).collect())
     }
 }
 

@@ -1,7 +1,5 @@
 //! The paths of several field specs as one tree, so that a resource is walked once for all.
 
-use std::sync::Arc;
-
 use super::path::{FieldPath, Step};
 use crate::id::split_api_version;
 use crate::kustomization::FieldSpec;
@@ -25,7 +23,7 @@ pub(crate) type Specs = u64;
 /// The field specs for one kind, at most [`PathTree::MAX`], with their paths joined.
 #[derive(Debug, Default)]
 pub(crate) struct PathTree {
-    specs: Vec<Arc<PathSpec>>,
+    specs: Vec<PathSpec>,
     /// Those that make fields.
     create: Specs,
     nodes: Vec<TreeNode>,
@@ -64,12 +62,12 @@ impl PathTree {
     /// As many specs as there are bits in [`Specs`].
     pub(crate) const MAX: usize = Specs::BITS as usize;
 
-    pub(super) fn new(specs: &[Arc<PathSpec>]) -> Self {
-        let mut tree = Self { specs: specs.to_vec(), create: 0, nodes: vec![TreeNode::default()] };
+    pub(super) fn new(specs: Vec<PathSpec>) -> Self {
+        let mut tree = Self { specs: Vec::new(), create: 0, nodes: vec![TreeNode::default()] };
         for (index, spec) in specs.iter().enumerate() {
             tree.add(1 << index, spec);
         }
-        tree
+        Self { specs, ..tree }
     }
 
     fn add(&mut self, bit: Specs, spec: &PathSpec) {
@@ -141,9 +139,9 @@ mod tests {
     fn paths_share_their_beginning() {
         let spec = |group: &str, path: &str| {
             let (group, path) = (group.to_owned(), path.to_owned());
-            Arc::new(PathSpec::new(&FieldSpec { group, path, ..FieldSpec::default() }, 0))
+            PathSpec::new(&FieldSpec { group, path, ..FieldSpec::default() }, 0)
         };
-        let tree = PathTree::new(&[spec("", "a/b/c"), spec("apps", "a/b"), spec("", "a/b[]/c")]);
+        let tree = PathTree::new(vec![spec("", "a/b/c"), spec("apps", "a/b"), spec("", "a/b[]/c")]);
         assert_eq!(tree.nodes.len(), 6);
         let a = &tree.root().children[0];
         assert_eq!((a.specs, tree.node(a).children.len()), (0b111, 2));

@@ -14,7 +14,7 @@ pub(super) struct Table {
     pub(super) fields: Cow<'static, [(Text, NodeIndex)]>,
     /// Schemas by the names by which others refer to them, sorted.
     pub(super) definitions: Cow<'static, [(Text, NodeIndex)]>,
-    /// Sorted by key.
+    /// Sorted by [`Type::order`].
     pub(super) types: Cow<'static, [Type]>,
 }
 
@@ -44,6 +44,14 @@ pub(super) struct Type {
     pub(super) schema: Option<NodeIndex>,
 }
 
+impl Type {
+    /// By the length of the kind first, which tells most of them apart without a look at the text.
+    pub(super) fn order(&self) -> (usize, &str, &str, &str) {
+        let (kind, group, version) = &self.key;
+        (kind.len(), kind, group, version)
+    }
+}
+
 /// Whether resources of a type have a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
@@ -53,9 +61,8 @@ pub(super) enum Scope {
 
 impl Table {
     pub(super) fn find(&self, group: &str, version: &str, kind: &str) -> Option<&Type> {
-        let wanted = (kind, group, version);
-        let key = |of: &Type| -> std::cmp::Ordering { (&*of.key.0, &*of.key.1, &*of.key.2).cmp(&wanted) };
-        self.types.binary_search_by(key).ok().map(|index| &self.types[index])
+        let wanted = (kind.len(), kind, group, version);
+        self.types.binary_search_by(|of| of.order().cmp(&wanted)).ok().map(|index| &self.types[index])
     }
 
     pub(super) fn definition(&self, name: &str) -> Option<NodeIndex> {
