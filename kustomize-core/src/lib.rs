@@ -41,8 +41,6 @@
 //! - `kustomize localize`, `cfg` and `fn` have no counterpart yet.
 //! - Error messages are not kustomize's own.
 
-#![allow(dead_code, reason = "the parts that use it are being added")]
-
 mod build;
 mod config;
 mod edit;

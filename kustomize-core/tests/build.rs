@@ -4,7 +4,6 @@
 //! `expected.yaml` is the output, or `expected_error.txt` the chain of errors.
 //! `UPDATE=1` writes these files anew. What kustomize itself prints is compared
 //! too if `KUSTOMIZE` names the program.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test says when it is skipped")]
 #![allow(clippy::print_stdout, reason = "says what is skipped")]
 
 use std::error::Error;

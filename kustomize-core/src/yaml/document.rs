@@ -220,10 +220,6 @@ impl Document {
         self.custom_tags.iter().find(|(node, _)| *node == id).map(|(_, tag)| &**tag)
     }
 
-    pub(crate) fn scalar(&self, id: NodeId) -> Scalar<'_> {
-        Scalar { tag: self.raw_tag(id), style: self.style(id), text: self.text(id) }
-    }
-
     /// Whether the node is a null: `null`, `~`, nothing at all, or tagged so.
     #[inline]
     pub(crate) fn is_null(&self, id: NodeId) -> bool {
@@ -483,16 +479,6 @@ impl Document {
         self.node_mut(parent).b = child.0;
     }
 
-    /// Puts `child` at `index` of a sequence; at the end if it has fewer items.
-    pub(crate) fn insert(&mut self, parent: NodeId, index: usize, child: NodeId) {
-        let Some(at) = self.children(parent).nth(index) else { return self.push(parent, child) };
-        self.place_mut(child).next = at.0;
-        match index.checked_sub(1).and_then(|before| self.children(parent).nth(before)) {
-            Some(before) => self.place_mut(before).next = child.0,
-            None => self.node_mut(parent).a = child.0,
-        }
-    }
-
     /// Appends an entry without looking for one of the same key.
     pub(crate) fn push_entry(&mut self, map: NodeId, key: NodeId, value: NodeId) {
         self.push(map, key);
@@ -527,11 +513,6 @@ impl Document {
         let value = self.remove_child(map, 2 * index + 1);
         self.remove_child(map, 2 * index);
         value
-    }
-
-    /// Takes the item at `index` out of a sequence.
-    pub(crate) fn remove_item(&mut self, seq: NodeId, index: usize) -> Option<NodeId> {
-        if self.is_sequence(seq) { self.remove_child(seq, index) } else { None }
     }
 
     /// Makes the collection's children these; raw children (key, value, …) for a mapping.
@@ -702,21 +683,6 @@ mod tests {
         doc.set_value(doc.root(), "d", Scalar::plain("5"));
         doc.remove(doc.root(), "a");
         assert_eq!(keys(&doc), ["b=4", "d=5"]);
-    }
-
-    #[test]
-    fn items_are_inserted_and_removed_anywhere() {
-        let mut doc = Document::new(Arc::default());
-        let seq = doc.new_sequence();
-        for (index, text) in [(0, "b"), (0, "a"), (9, "d"), (2, "c")] {
-            let item = doc.new_scalar(Scalar::plain(text));
-            doc.insert(seq, index, item);
-        }
-        let texts = |doc: &Document| doc.items(seq).map(|id| doc.text(id).to_owned()).collect::<String>();
-        assert_eq!(texts(&doc), "abcd");
-        doc.remove_item(seq, 3);
-        doc.remove_item(seq, 0);
-        assert_eq!(texts(&doc), "bc");
     }
 
     #[test]
