@@ -159,6 +159,7 @@ fn data_of(
 
 fn base(kind: &str, name: &str, namespace: &str) -> Document {
     let mut doc = Document::new(Arc::default());
+    doc.reserve(24);
     let root = doc.root();
     for (key, text) in [("apiVersion", "v1"), ("kind", kind)] {
         push_string(&mut doc, root, key, text, Style::Plain);

@@ -204,7 +204,9 @@ fn read_text(path: &str, read: ReadFile<'_>, limits: &Limits) -> Result<String, 
 /// Kustomize does not ask which kind a patch is of, but tries both.
 fn parse(source: &PatchSource, text: &str, limits: &Limits) -> Result<Change, PatchError> {
     let merges = merges(source, text, limits);
-    let json = if text.is_empty() { None } else { Some(JsonPatch::parse(text, limits)) };
+    // What begins with a letter is no list, and so no JSON patch.
+    let is_merge = merges.is_ok() && text.starts_with(|first: char| first.is_ascii_alphabetic());
+    let json = if text.is_empty() || is_merge { None } else { Some(JsonPatch::parse(text, limits)) };
     match (merges, json) {
         (Ok(merges), Some(Ok(json))) if !merges.is_empty() && !json.is_empty() => {
             Err(PatchError::BothKinds { patch: source.clone() })

@@ -26,6 +26,9 @@ const NONE: u32 = u32::MAX;
 /// Marks a text span as one of [`Document::owned`] instead of the source's.
 const OWNED: u32 = 1 << 31;
 
+/// The room that a document makes at first for text of its own, in bytes.
+const FIRST_OWNED: usize = 96;
+
 /// Flags of a node: a collection written in flow style (`{}`, `[]`).
 const FLOW: u8 = 1;
 /// Flags of a node: it stands for the node at `a`.
@@ -121,7 +124,7 @@ impl Clone for Document {
     fn clone(&self) -> Self {
         let mut nodes = Vec::with_capacity(self.nodes.len() + self.nodes.len() / 8 + 16);
         nodes.extend_from_slice(&self.nodes);
-        let mut owned = String::with_capacity(self.owned.len() + 64);
+        let mut owned = String::with_capacity(self.owned.len() + FIRST_OWNED);
         owned.push_str(&self.owned);
         let (source, custom_tags) = (Arc::clone(&self.source), self.custom_tags.clone());
         Self { source, owned, nodes, root: self.root, custom_tags }
@@ -590,6 +593,10 @@ impl Document {
     }
 
     fn own(&mut self, text: &str) -> (u32, u32) {
+        if self.owned.capacity() == 0 {
+            // More texts usually follow the first one.
+            self.owned.reserve(text.len().max(FIRST_OWNED));
+        }
         let start = self.owned.len() as u32;
         self.owned.push_str(text);
         (start, text.len() as u32 | OWNED)

@@ -26,7 +26,8 @@ pub(crate) fn parse(source: &Arc<SourceText>, range: Range<usize>, limits: &Limi
         return None;
     }
     let mut doc = Document::new(Arc::clone(source));
-    doc.reserve(range.len() / 16);
+    // Manifests have a node for every seven to ten bytes; transformers add a few more.
+    doc.reserve(range.len() / 8 + 16);
     let text = &source.text[..range.end];
     let depth = limits.depth.min(MAX_DEPTH);
     let mut parser = Parser { text, bytes: text.as_bytes(), at: range.start, doc, depth, scratch: String::new() };
