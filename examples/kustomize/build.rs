@@ -13,7 +13,7 @@ use kustomize_core::{
 use crate::args::{self, Args, Flag, switch, value};
 use crate::edit::Result;
 use crate::programs;
-use crate::remote::Fetcher;
+use crate::remote::repositories;
 
 const USAGE: &str = "\
 Build a set of KRM resources using a 'kustomization.yaml' file.
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &[String]) -> Result {
     write(&built.resources, args.get("output").map(Path::new).filter(|path| !path.as_os_str().is_empty()))
 }
 
-fn options(args: &Args) -> std::result::Result<BuildOptions, String> {
+fn options(args: &Args) -> Result<BuildOptions> {
     let mut options = BuildOptions::new().load_restriction(load_restriction(args.text("load-restrictor"))?);
     if let Some(order) = args.get("reorder") {
         eprintln!("Flag --reorder has been deprecated, use the new 'sortOptions' field in kustomization.yaml instead.");
@@ -107,7 +107,7 @@ fn options(args: &Args) -> std::result::Result<BuildOptions, String> {
     if let Some(plugins) = programs::plugins(args) {
         options = options.plugins(plugins);
     }
-    Ok(options.remote(Arc::new(Fetcher::new())))
+    Ok(options.remote(Arc::new(repositories()?)))
 }
 
 fn load_restriction(value: &str) -> std::result::Result<LoadRestriction, String> {
