@@ -53,7 +53,12 @@ struct Search<'a> {
 struct PreviousNames<'a> {
     first: HashMap<&'a str, u32>,
     entries: Vec<Entry<'a>>,
+    /// The entries of names that many resources had, by name and namespace.
+    by_namespace: OnceCell<HashMap<(&'a str, &'a str), Vec<Entry<'a>>>>,
 }
+
+/// A name that more resources had than this is looked up together with the namespace.
+const FEW: u32 = 8;
 
 /// A resource that had a name. Many have had the same one when overlays share
 /// a base, so what tells most of them apart is here and not in the manifest.
@@ -61,6 +66,8 @@ struct PreviousNames<'a> {
 struct Entry<'a> {
     resource: u32,
     next: u32,
+    /// How many entries there are from here on.
+    len: u32,
     /// The effective one.
     namespace: &'a str,
 }
@@ -263,9 +270,8 @@ impl<'a> Search<'a> {
     ) -> Result<Option<usize>, TransformError> {
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.clear();
-        let in_reach = self.names.entries(name).filter(|entry| self.is_in_reach(referrer, entry));
-        let in_reach = in_reach.map(|entry| entry.resource as usize);
-        candidates.extend(in_reach.filter(|index| self.is_candidate(referrer, rule, *index)));
+        self.collect_in_reach(referrer, name, &mut candidates);
+        candidates.retain(|index| self.is_candidate(referrer, rule, *index));
         if let (Some(namespace), false) = (namespace, candidates.is_empty()) {
             self.retain_namespace(referrer, namespace, &mut candidates);
         }
@@ -287,6 +293,22 @@ impl<'a> Search<'a> {
         };
         self.candidates = candidates;
         chosen
+    }
+
+    /// The resources that had the name and that the referrer can mean, in order.
+    fn collect_in_reach(&self, referrer: &Referrer<'a>, name: &str, found: &mut Vec<usize>) {
+        let mut add = |entry: &Entry<'_>| {
+            found.extend(self.is_in_reach(referrer, entry).then_some(entry.resource as usize));
+        };
+        if referrer.cluster_scoped || self.names.count(name) <= FEW {
+            return self.names.entries(name).for_each(|entry| add(&entry));
+        }
+        let accounts = referrer.account_namespaces.iter().map(|namespace| effective_namespace(namespace, false));
+        for namespace in [NO_NAMESPACE, referrer.namespace].into_iter().chain(accounts) {
+            self.names.entries_in(name, namespace).iter().for_each(&mut add);
+        }
+        found.sort_unstable();
+        found.dedup();
     }
 
     /// Whether a resource that had the name is of the right type.
@@ -358,7 +380,8 @@ fn is_cluster_scoped(resource: &Resource, schema: &Schema) -> bool {
 
 impl<'a> PreviousNames<'a> {
     fn new(resources: &'a [Resource], schema: &Schema) -> Self {
-        let mut names = Self { first: HashMap::with_capacity(resources.len()), entries: Vec::new() };
+        let mut names =
+            Self { first: HashMap::with_capacity(resources.len()), entries: Vec::new(), by_namespace: OnceCell::new() };
         // Backwards, so that the resources of a name come in order.
         for (index, resource) in resources.iter().enumerate().rev() {
             if resource.history.previous.is_empty() {
@@ -369,7 +392,7 @@ impl<'a> PreviousNames<'a> {
             for previous in &resource.history.previous {
                 // Steps that leave the name as it is share its text.
                 if last.is_none_or(|last| !Arc::ptr_eq(last, &previous.name)) {
-                    names.add(&previous.name, Entry { resource: index as u32, next: END, namespace });
+                    names.add(&previous.name, Entry { resource: index as u32, next: END, len: 1, namespace });
                 }
                 last = Some(&previous.name);
             }
@@ -384,7 +407,26 @@ impl<'a> PreviousNames<'a> {
             self.first.insert(name, next);
             return;
         }
-        self.entries.push(Entry { next, ..entry });
+        let len = 1 + self.entries.get(next as usize).map_or(0, |next| next.len);
+        self.entries.push(Entry { next, len, ..entry });
+    }
+
+    fn count(&self, name: &str) -> u32 {
+        self.first.get(name).map_or(0, |first| self.entries[*first as usize].len)
+    }
+
+    /// Those of a name with more than [`FEW`] entries that are in a namespace.
+    fn entries_in<'b>(&'b self, name: &'b str, namespace: &'b str) -> &'b [Entry<'a>] {
+        let by_namespace = self.by_namespace.get_or_init(|| {
+            let mut found: HashMap<_, Vec<Entry<'a>>> = HashMap::new();
+            for name in self.first.keys().filter(|name| self.count(name) > FEW) {
+                for entry in self.entries(name) {
+                    found.entry((*name, entry.namespace)).or_default().push(entry);
+                }
+            }
+            found
+        });
+        by_namespace.get(&(name, namespace)).map_or(&[], Vec::as_slice)
     }
 
     fn entries(&self, name: &str) -> impl Iterator<Item = Entry<'a>> + use<'_, 'a> {
@@ -524,6 +566,38 @@ mod tests {
             subjects: [{kind: ServiceAccount, name: s, namespace: old}, {kind: ServiceAccount, name: s, namespace: x}]\n";
         let printed = built("namespace: new\nnamePrefix: a-", manifests).expect("builds");
         assert!(printed.contains("  name: a-s\n  namespace: new\n- kind: ServiceAccount\n  name: s\n  namespace: x\n"));
+    }
+
+    #[test]
+    fn a_name_of_many_resources_is_that_in_the_same_namespace() {
+        let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r}\n";
+        let binding = "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: b}\n\
+            roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: r}\n\
+            subjects: [{kind: ServiceAccount, name: c, namespace: elsewhere}]\n";
+        let mut files = Memory::new()
+            .with("base/kustomization.yaml", "resources: [all.yaml]\n")
+            .with("base/all.yaml", format!("{CONFIG_MAP}---\n{POD}---\n{binding}"))
+            .with("account/kustomization.yaml", "resources: [account.yaml]\nnamePrefix: x-\n")
+            .with(
+                "account/account.yaml",
+                "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: c, namespace: elsewhere}\n",
+            )
+            .with("role/kustomization.yaml", "resources: [role.yaml]\nnamePrefix: y-\n")
+            .with("role/role.yaml", role);
+        let mut root = "resources: [role, account".to_owned();
+        for index in 0..2 * super::FEW {
+            let overlay = format!("resources: [../base]\nnamePrefix: o{index}-\nnamespace: n{index}\n");
+            files.insert(format!("o{index}/kustomization.yaml"), overlay);
+            root += &format!(", o{index}");
+        }
+        files.insert("kustomization.yaml", root + "]\n");
+        let built = build(&files, "", &BuildOptions::new()).expect("builds");
+        let printed = built.resources.to_yaml().expect("printable");
+        for index in 0..2 * super::FEW {
+            assert!(printed.contains(&format!("        name: o{index}-c\n")), "{index}: {printed}");
+        }
+        assert_eq!(printed.matches("- kind: ServiceAccount\n  name: x-c\n").count(), 2 * super::FEW as usize);
+        assert_eq!(printed.matches("  kind: ClusterRole\n  name: y-r\n").count(), 2 * super::FEW as usize);
     }
 
     #[test]
