@@ -4,7 +4,10 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kustomize_core::{GeneratorEntry, GeneratorKind, Glob, ImageChange, KustomizationFile, LabelPlace, PatchEntry};
+use kustomize_core::{
+    Directory, FileSource, GeneratorEntry, GeneratorKind, Glob, ImageChange, KustomizationFile, LabelPlace, Limits,
+    PatchEntry,
+};
 
 use crate::args::{self, Args, Flag, switch, value};
 
@@ -161,8 +164,8 @@ pub(crate) fn open() -> Result<(PathBuf, KustomizationFile)> {
     match found.as_slice() {
         [] => Err("missing kustomization file 'kustomization.yaml'".into()),
         [name] => {
-            let bytes = fs::read(name).map_err(|error| format!("cannot read {name}: {error}"))?;
-            let file = KustomizationFile::parse(bytes)
+            let bytes = Directory::new(".")?.read(Path::new(name), Limits::new().bytes as u64)?;
+            let file = KustomizationFile::parse(bytes.to_vec())
                 .map_err(|error| Context(format!("cannot edit {name}"), error.into()))?;
             Ok((PathBuf::from(name), file))
         }

@@ -128,7 +128,8 @@ fn edits() -> impl Strategy<Value = Edit> {
         text().prop_map(Edit::Prefix),
         select(vec!["a.yaml", "new.yaml", "../base", "dir/with space"]).prop_map(Edit::AddResource),
         select(vec!["comp", "../other"]).prop_map(Edit::AddComponent),
-        (word(), text()).prop_map(|(key, value)| Edit::AddLabel(key, value)),
+        // On the command line the first colon ends the key.
+        (select(vec!["app", "web", "example.com/x"]), text()).prop_map(|(key, value)| Edit::AddLabel(key, value)),
         (select(vec!["note", "example.com/x"]), text()).prop_map(|(key, value)| Edit::SetAnnotation(key, value)),
         (word(), 0..5_i64).prop_map(|(name, count)| Edit::Replicas(name, count)),
         (word(), select(vec!["A=1", "B=two words", "C="]))

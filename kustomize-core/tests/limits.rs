@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use kustomize_core::{BuildOptions, Directory, build};
+use kustomize_core::{BuildOptions, Directory, EditError, KustomizationFile, build};
 use tempfile::TempDir;
 
 /// A directory whose kustomization names `a.yaml`, which is not there yet.
@@ -107,4 +107,15 @@ fn a_patch_in_the_kustomization_is_named_in_its_errors() {
     write(dir.path(), "kustomization.yaml", "patches: [{patch: 'a: {'}]\n");
     let told = error(dir.path(), "");
     assert!(told.contains("\nthe inline patch is not valid YAML\n"), "{told}");
+}
+
+#[test]
+fn aliases_cannot_stop_the_editor() {
+    let mut text = "x0: &x0 [a, a, a, a, a, a, a, a]\n".to_owned();
+    for level in 1..20 {
+        let aliases = vec![format!("*x{}", level - 1); 8].join(", ");
+        text += &format!("x{level}: &x{level} [{aliases}]\n");
+    }
+    let error = KustomizationFile::parse(text).expect_err("refused");
+    assert!(matches!(error, EditError::ExcessiveAliasing { line: 6, .. }), "{error}");
 }

@@ -61,6 +61,14 @@ pub enum EditError {
         /// The limit.
         limit: usize,
     },
+    /// The aliases stand for more than a kustomization can be.
+    #[error("line {line}: the aliases up to here stand for more than {limit} values")]
+    ExcessiveAliasing {
+        /// 1-based.
+        line: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The file does not mean a kustomization.
     #[error("not a kustomization: {problem}")]
     Invalid {

@@ -11,6 +11,9 @@ use crate::yaml::{self, Collection, Event, EventKind, Events, Style};
 /// Deeper nesting is refused; a kustomization needs ten levels at most.
 const MAX_DEPTH: usize = 100;
 
+/// More values that aliases stand for are refused; each takes memory of its own.
+const MAX_ALIASED: usize = 100_000;
+
 /// A node and where it stands.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
@@ -76,7 +79,7 @@ impl Node {
 
 /// Parses the only document of `text`; `None` if it holds nothing but comments.
 pub(super) fn parse(text: &str) -> Result<Option<Node>, EditError> {
-    let mut builder = Builder { text, events: Events::new(text, 0, text.len()), anchors: Vec::new() };
+    let mut builder = Builder { text, events: Events::new(text, 0, text.len()), anchors: Vec::new(), aliased: 0 };
     let mut root = None;
     loop {
         let event = builder.next()?;
@@ -102,6 +105,17 @@ struct Builder<'a> {
     text: &'a str,
     events: Events<'a>,
     anchors: Vec<(String, Value)>,
+    /// How many values the aliases so far stand for.
+    aliased: usize,
+}
+
+/// The value and those inside it.
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(count).sum(),
+        Value::Object(entries) => entries.values().map(count).sum(),
+        _ => 0,
+    }
 }
 
 impl Builder<'_> {
@@ -120,9 +134,7 @@ impl Builder<'_> {
         }
         let (node, anchor) = match event.kind {
             EventKind::Alias(anchor) => {
-                let known = self.anchors.iter().rev().find(|(name, _)| *name == anchor);
-                let value = known.map(|(_, value)| value.clone());
-                let value = value.ok_or(EditError::UnknownAlias { line: self.line_of(start), anchor })?;
+                let value = self.anchored(anchor, start)?;
                 (Node { span: start..self.events.end(), content: Content::Alias { value } }, None)
             }
             EventKind::Scalar { anchor, tag, text, style } => {
@@ -144,6 +156,19 @@ impl Builder<'_> {
             self.anchors.push((anchor, node.value()));
         }
         Ok(node)
+    }
+
+    /// What an alias stands for.
+    fn anchored(&mut self, anchor: String, start: usize) -> Result<Value, EditError> {
+        let line = || yaml::position(self.text, start).line;
+        let Some((_, value)) = self.anchors.iter().rev().find(|(name, _)| *name == anchor) else {
+            return Err(EditError::UnknownAlias { line: line(), anchor });
+        };
+        self.aliased += count(value);
+        if self.aliased > MAX_ALIASED {
+            return Err(EditError::ExcessiveAliasing { line: line(), limit: MAX_ALIASED });
+        }
+        Ok(value.clone())
     }
 
     fn sequence(&mut self, start: usize, flow: bool, depth: usize) -> Result<Node, EditError> {
