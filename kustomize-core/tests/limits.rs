@@ -25,7 +25,7 @@ fn write(dir: &Path, name: &str, content: impl AsRef<[u8]>) {
 /// The chain of errors, one to a line; paths without the directory.
 fn error(dir: &Path, root: &str) -> String {
     let files = Directory::new(dir).expect("opened");
-    let error = build(&files, root, &BuildOptions::new()).expect_err("refused");
+    let Err(error) = build(&files, root, &BuildOptions::new()) else { panic!("it was built") };
     let chain = successors(Some(&error as &dyn Error), |error: &&dyn Error| (*error).source());
     chain.map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
@@ -118,4 +118,57 @@ fn aliases_cannot_stop_the_editor() {
     }
     let error = KustomizationFile::parse(text).expect_err("refused");
     assert!(matches!(error, EditError::ExcessiveAliasing { line: 6, .. }), "{error}");
+}
+
+#[test]
+fn what_doubles_itself_is_stopped() {
+    let text = "- source: {kind: ConfigMap, fieldPath: data.x}\n  targets:\n  - select: {kind: ConfigMap}\n    \
+        fieldPaths: [data.x]\n    options: {delimiter: ' ', index: 0}\n";
+    let mapping = "- source: {kind: ConfigMap, fieldPath: data}\n  targets:\n  - select: {kind: ConfigMap}\n    \
+        fieldPaths: [data.m, data.n]\n    options: {create: true}\n";
+    let copies: Vec<_> = (0..40).map(|_| r#"{"op": "copy", "from": "/data", "path": "/data/x/-"}"#).collect();
+    let list = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: [a, a]}\n";
+    for (fields, manifest, expected) in [
+        (
+            format!("replacements:\n{}", text.repeat(40)),
+            list.replace("[a, a]", "a a"),
+            "replacements make ConfigMap.v1.[noGrp]/a.[noNs] larger than 67108864 bytes",
+        ),
+        (
+            format!("replacements:\n{}", mapping.repeat(40)),
+            list.replace("[a, a]", "a"),
+            "replacements make ConfigMap.v1.[noGrp]/a.[noNs] larger than 67108864 bytes",
+        ),
+        (
+            format!("patches:\n- target: {{kind: ConfigMap}}\n  patch: '[{}]'\n", copies.join(", ")),
+            list.to_owned(),
+            "the patch copies more than 16777216 bytes",
+        ),
+    ] {
+        let dir = app();
+        write(dir.path(), "kustomization.yaml", format!("resources: [a.yaml]\n{fields}"));
+        write(dir.path(), "a.yaml", manifest);
+        let told = error(dir.path(), "");
+        assert!(told.ends_with(expected), "{told}");
+    }
+}
+
+#[test]
+fn what_moves_into_each_other_is_stopped() {
+    let turn = |from, to| {
+        format!(
+            r#"{{"op": "add", "path": "/{to}", "value": {{}}}}, {{"op": "move", "from": "/{from}", "path": "/{to}/x"}}"#
+        )
+    };
+    let turns = format!("[{}]", vec![format!("{}, {}", turn("a", "b"), turn("b", "a")); 10_000].join(",\n"));
+    let dir = app();
+    write(
+        dir.path(),
+        "kustomization.yaml",
+        "resources: [a.yaml]\npatches: [{path: moves, target: {kind: ConfigMap}}]\n",
+    );
+    write(dir.path(), "a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\na: {}\n");
+    write(dir.path(), "moves", turns);
+    let told = error(dir.path(), "");
+    assert!(told.ends_with("move /b to /a/x: that nests more than 256 levels"), "{told}");
 }

@@ -71,6 +71,14 @@ pub enum JsonPatchError {
     },
 }
 
+/// How many bytes the operations of a patch may copy: a part can be copied into
+/// itself, so that a few lines could ask for any size.
+const MAX_COPIED: usize = 16 << 20;
+
+/// How deep the operations of a patch may nest what they move: two that move
+/// two objects into each other in turns could ask for any depth.
+const MAX_DEPTH: usize = 256;
+
 /// A list of operations.
 ///
 /// They behave as those of the Go package that kustomize uses: an index may
@@ -136,8 +144,9 @@ impl JsonPatch {
         let result = |source| JsonPatchError::Result { source };
         let text = json::write_go(target, target.root(), true).map_err(|source| JsonPatchError::Target { source })?;
         let mut root = Json::parse(&text).map_err(result)?;
+        let mut copied = 0;
         for (index, operation) in self.operations.iter().enumerate() {
-            operation.apply(&mut root).map_err(|problem| JsonPatchError::Operation {
+            operation.apply(&mut root, &mut copied).map_err(|problem| JsonPatchError::Operation {
                 number: index + 1,
                 operation: operation.to_string(),
                 problem,
@@ -172,7 +181,8 @@ impl Operation {
         Ok(Self { kind, path: path.ok_or("has no path")? })
     }
 
-    fn apply(&self, root: &mut Json) -> Result<(), String> {
+    /// Adds to `copied` how many bytes it copies.
+    fn apply(&self, root: &mut Json, copied: &mut usize) -> Result<(), String> {
         match &self.kind {
             Kind::Add(value) => find(root, &self.path)?.add(value.clone()),
             Kind::Replace(value) if self.path.is_empty() => {
@@ -187,13 +197,25 @@ impl Operation {
             Kind::Test(value) => self.test(root, value.clone()),
             Kind::Move(from) => {
                 let value = find(root, from)?.remove()?;
+                self.check_depth(&value)?;
                 find(root, &self.path)?.add(value)
             }
             Kind::Copy(from) => {
-                let value = find(root, from)?.into_value()?.clone();
+                let value = find(root, from)?.into_value()?;
+                *copied += value.size();
+                if *copied > MAX_COPIED {
+                    return Err(format!("the patch copies more than {MAX_COPIED} bytes"));
+                }
+                let value = value.clone();
+                self.check_depth(&value)?;
                 find(root, &self.path)?.add(value)
             }
         }
+    }
+
+    fn check_depth(&self, value: &Json) -> Result<(), String> {
+        let depth = self.path.matches('/').count() + value.depth();
+        if depth > MAX_DEPTH { Err(format!("that nests more than {MAX_DEPTH} levels")) } else { Ok(()) }
     }
 
     fn test(&self, root: &mut Json, mut wanted: Json) -> Result<(), String> {

@@ -45,6 +45,25 @@ impl Json {
         self
     }
 
+    /// About how many bytes it is printed as.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Null => 4,
+            Self::Raw(raw) => raw.get().len(),
+            Self::Object(object) => object.iter().map(|(key, value)| key.len() + value.size()).sum::<usize>() + 2,
+            Self::Array(array) => array.iter().map(Self::size).sum::<usize>() + 2,
+        }
+    }
+
+    /// How many objects and arrays are inside each other, as far as they are taken apart.
+    pub(super) fn depth(&self) -> usize {
+        match self {
+            Self::Null | Self::Raw(_) => 0,
+            Self::Object(object) => 1 + object.values().map(Self::depth).max().unwrap_or(0),
+            Self::Array(array) => 1 + array.iter().map(Self::depth).max().unwrap_or(0),
+        }
+    }
+
     /// Whether both are the same but for space and the order of keys. Scalars
     /// have to be written the same: `1.0` is not `1`.
     pub(super) fn equals(&mut self, other: &mut Self) -> bool {

@@ -157,7 +157,19 @@ pub enum ReplacementError {
         /// Why.
         source: PartError,
     },
+    /// Replacements that double a text or a mapping again and again.
+    #[error("replacements make {resource} larger than {limit} bytes")]
+    TooLarge {
+        /// The resource.
+        resource: Box<ResourceId>,
+        /// In memory.
+        limit: usize,
+    },
 }
+
+/// How large replacements may make a resource, in bytes of memory: a field can
+/// be put into itself, so that a few lines could ask for any size.
+const MAX_SIZE: usize = 64 << 20;
 
 /// Kustomize's ReplacementTransformer.
 #[derive(Debug)]
@@ -331,6 +343,9 @@ impl Target {
         for path in &self.paths {
             if let Outcome::Unchanged { node, depth } = text::set(resource.doc_mut(), path, value, create) {
                 self.write_path(resource, (path, node, depth), value, create)?;
+            }
+            if resource.doc().own_size() > MAX_SIZE {
+                return Err(ReplacementError::TooLarge { resource: Box::new(resource.id()), limit: MAX_SIZE });
             }
         }
         Ok(())

@@ -412,6 +412,11 @@ impl Document {
         self.nodes.len()
     }
 
+    /// How many bytes it takes besides its source: more with each change.
+    pub(crate) fn own_size(&self) -> usize {
+        self.owned.len() + self.nodes.len() * size_of::<Node>()
+    }
+
     pub(crate) fn set_flow(&mut self, id: NodeId, flow: bool) {
         let flags = &mut self.node_mut(id).flags;
         *flags = if flow { *flags | FLOW } else { *flags & !FLOW };
