@@ -207,7 +207,7 @@ impl<'a> Target<'a> {
         if let Some(place) = &self.place {
             let remote = RemoteBase::parse(entry).map(|base| Note::of_repository(&base));
             let note = remote.unwrap_or_else(|_| place.join(entry));
-            resources.iter_mut().for_each(|resource| metadata::set_origin(resource, &note));
+            resources.iter_mut().for_each(|resource| metadata::set_file(resource, &note));
         }
         layer.resources.append(resources, &self.schema())
     }

@@ -268,6 +268,18 @@ pub(crate) fn set_origin(resource: &mut Resource, note: &Note) {
     set_annotation(resource, ORIGIN, note.text());
 }
 
+/// Notes which file the resource came from. Kustomize adds this as
+/// `commonAnnotations` are added, so the other annotations keep their types
+/// for a JSON patch to see, while every later note makes strings of them.
+pub(crate) fn set_file(resource: &mut Resource, note: &Note) {
+    match metadata_field(resource, "annotations").filter(|map| resource.doc().is_mapping(*map)) {
+        Some(annotations) => {
+            resource.doc_mut().set_value(annotations, ORIGIN, Scalar::string(&note.text()));
+        }
+        None => set_origin(resource, note),
+    }
+}
+
 /// Notes where a resource came from that does not say so itself.
 pub(crate) fn set_missing_origin(resource: &mut Resource, note: &Note) {
     if resource.annotation(ORIGIN).is_none() {

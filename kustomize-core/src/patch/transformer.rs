@@ -42,6 +42,12 @@ impl PatchTransformer {
             for merge in merges {
                 merge.history.allow_name_change |= options.allow_name_change;
                 merge.history.allow_kind_change |= options.allow_kind_change;
+                if options.allow_name_change || options.allow_kind_change {
+                    // Kustomize notes it in the patch's annotations, which makes
+                    // strings of them: a null deletes nothing any more.
+                    let texts = string_map(merge.doc(), metadata_field(merge, "annotations"));
+                    set_metadata_map(merge, "annotations", &texts);
+                }
             }
         }
         let target = patch.target.as_ref().map(|target| selector(&source, target)).transpose()?;
