@@ -172,3 +172,18 @@ fn what_moves_into_each_other_is_stopped() {
     let told = error(dir.path(), "");
     assert!(told.ends_with("move /b to /a/x: that nests more than 256 levels"), "{told}");
 }
+
+#[test]
+fn types_that_refer_to_each_other_again_and_again_are_stopped() {
+    let refer = |level: usize| format!(r##"{{"x": {{"$ref": "t{level}"}}, "y": {{"$ref": "t{level}"}}}}"##);
+    let mut types = r#""t0": {"Schema": {"properties": {"apiVersion": {}, "kind": {}, "metadata": {}, "#.to_owned();
+    types += &format!("{}}}}}", &refer(1)[1..]);
+    for level in 1..40 {
+        types += &format!(",\n\"t{level}\": {{\"Schema\": {{\"properties\": {}}}}}", refer(level + 1));
+    }
+    let dir = tempfile::tempdir().expect("made");
+    write(dir.path(), "kustomization.yaml", "crds: [crds.json]\n");
+    write(dir.path(), "crds.json", format!("{{{types}}}"));
+    let told = error(dir.path(), "");
+    assert!(told.ends_with("leads to more than 1000000 fields, or 500 levels deep"), "{told}");
+}

@@ -17,6 +17,11 @@ const REF_VERSION: &str = "x-kubernetes-object-ref-api-version";
 const REF_KIND: &str = "x-kubernetes-object-ref-kind";
 const REF_NAME_KEY: &str = "x-kubernetes-object-ref-name-key";
 
+/// A field counts once for every way that leads to it, and a few types that
+/// refer to each other twice can make any number of ways.
+const MAX_FIELDS: usize = 1_000_000;
+const MAX_LEVELS: usize = 500;
+
 /// The definitions of one file, and the fields they mark.
 struct Definitions<'a> {
     doc: &'a Document,
@@ -25,6 +30,7 @@ struct Definitions<'a> {
     labels: Vec<FieldSpec>,
     names: Vec<FieldSpec>,
     references: Vec<NameReference>,
+    visited: usize,
 }
 
 /// Where in a resource the walk is.
@@ -62,7 +68,7 @@ impl<'a> Definitions<'a> {
             }
             types.push((doc.text(key), definition));
         }
-        Ok(Self { doc, types, annotations: vec![], labels: vec![], names: vec![], references: vec![] })
+        Ok(Self { doc, types, annotations: vec![], labels: vec![], names: vec![], references: vec![], visited: 0 })
     }
 
     fn properties(&self, definition: NodeId) -> impl Iterator<Item = (&'a str, NodeId)> + use<'a> {
@@ -94,6 +100,11 @@ impl<'a> Definitions<'a> {
         }
         place.types.push(name);
         for (field, property) in self.properties(definition) {
+            self.visited += 1;
+            if self.visited > MAX_FIELDS || place.types.len() > MAX_LEVELS {
+                let (name, fields, levels) = (name.to_owned(), MAX_FIELDS, MAX_LEVELS);
+                return Err(ConfigError::TooLarge { name, fields, levels });
+            }
             place.path.push(field);
             self.record(property, place);
             if let Some(reference) = self.doc.get_text(property, "$ref") {

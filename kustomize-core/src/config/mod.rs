@@ -74,6 +74,16 @@ pub enum ConfigError {
         /// The fields that lead back to it.
         path: String,
     },
+    /// The types of `crds` refer to each other along too many ways.
+    #[error("the OpenAPI definition of type '{name}' leads to more than {fields} fields, or {levels} levels deep")]
+    TooLarge {
+        /// The name of the type where the limit was reached.
+        name: String,
+        /// How many fields may be found.
+        fields: usize,
+        /// How many types may lead to a field.
+        levels: usize,
+    },
 }
 
 /// A file of `configurations` as it is written.
