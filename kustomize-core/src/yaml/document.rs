@@ -312,10 +312,10 @@ impl Document {
         if len != text.len() || node.kind != Kind::Scalar {
             return false;
         }
-        let buffer = if node.b & OWNED != 0 { &self.owned } else { &self.source.text }.as_bytes();
+        let buffer = if node.b & OWNED != 0 { &self.owned } else { &self.source.text };
+        let own = &buffer.as_bytes()[start..start + len];
         // Keys of one length are often numbered, so that they differ at the end.
-        let ends_alike = len == 0 || buffer.get(start + len - 1) == text.as_bytes().last();
-        ends_alike && buffer.get(start..start + len) == Some(text.as_bytes())
+        own.last() == text.as_bytes().last() && own == text.as_bytes()
     }
 
     /// The value below a path of mapping keys.
