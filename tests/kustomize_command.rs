@@ -76,6 +76,15 @@ impl Place {
         printed
     }
 
+    /// The warnings, which have to be those of the real kustomize if there is one.
+    fn warns_the_same(&self, args: &[&str]) -> String {
+        let warnings = warnings(&self.run(&ours(), args));
+        if let Some(real) = real() {
+            assert_eq!(warnings, self::warnings(&self.run(&real, args)));
+        }
+        warnings
+    }
+
     fn fails(&self, args: &[&str]) -> String {
         let output = self.run(&ours(), args);
         assert_eq!(output.status.code(), Some(1));
@@ -97,6 +106,16 @@ fn real() -> Option<PathBuf> {
     let named = std::env::var_os("KUSTOMIZE").map(PathBuf::from);
     let paths = std::env::var_os("PATH").unwrap_or_default();
     named.or_else(|| std::env::split_paths(&paths).map(|dir| dir.join("kustomize")).find(|path| path.is_file()))
+}
+
+/// What a program says before an error, without the time that kustomize puts before some lines.
+fn warnings(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let untimed = |line: &str| {
+        let time = line.get(..20).filter(|time| !time.contains(|c: char| !c.is_ascii_digit() && !"/: ".contains(c)));
+        format!("{}\n", time.map_or(line, |time| &line[time.len()..]))
+    };
+    text.lines().take_while(|line| !line.starts_with("Error: ")).map(untimed).collect()
 }
 
 fn git(dir: &Path, args: &[&str]) -> bool {
@@ -225,6 +244,29 @@ fn output_goes_to_a_file_or_one_file_a_resource() {
         (place.read("each/v1_pod_a.yaml").as_str(), place.read("each/v1_service_b.yaml").as_str()),
         (POD, service)
     );
+}
+
+#[test]
+fn warnings_are_told_whatever_comes_of_the_build() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n";
+    let vars = "vars: [{name: X, objref: {apiVersion: v1, kind: ConfigMap, name: a}}]\n";
+    let place = Place::new(&[
+        ("app/kustomization.yaml", "commonLabels: {a: b}\nbases: [base]\n"),
+        ("app/base/kustomization.yaml", "commonLabels: {c: d}\nresources: [none.yaml]\n"),
+        ("sorted/kustomization.yaml", "resources: [map.yaml]\nsortOptions: {order: fifo}\n"),
+        ("sorted/map.yaml", map),
+        ("unsorted/kustomization.yaml", &format!("resources: [map.yaml]\nsortOptions: {{order: any}}\n{vars}")),
+        ("unsorted/map.yaml", map),
+    ]);
+    assert_eq!(place.warns_the_same(&["build", "app"]).matches("'commonLabels' is deprecated").count(), 2);
+    assert!(place.fails(&["build", "app"]).contains("none.yaml"));
+    for order in ["legacy", "none"] {
+        assert!(place.warns_the_same(&["build", "sorted", "--reorder", order]).contains("order is set both"));
+    }
+    assert_eq!(place.warns_the_same(&["build", "sorted"]), "");
+    let warnings = place.warns_the_same(&["build", "unsorted", "--reorder=none"]);
+    assert!(warnings.contains("never replaced: X\nWarning: Sorting order is set both"), "{warnings}");
+    assert_eq!(place.warns_the_same(&["build", "--reorder=any", "--enable-managedby-label"]).lines().count(), 2);
 }
 
 #[test]

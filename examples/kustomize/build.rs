@@ -67,6 +67,7 @@ const FLAGS: &[Flag] = &[
 /// Runs `kustomize build ARGS`.
 pub(crate) fn run(args: &[String]) -> Result {
     let args = args::parse(args, FLAGS)?;
+    warn_of_deprecated_flags(&args);
     if args.is_on("help") {
         print!("{USAGE}");
         return Ok(());
@@ -78,24 +79,29 @@ pub(crate) fn run(args: &[String]) -> Result {
     };
     let is_remote = RemoteBase::parse(dir).is_ok();
     let root = if is_remote { dir.into() } else { std::env::current_dir()?.join(dir) };
-    let built = kustomize_core::build(&Directory::new("/")?, &root, &options(&args)?).map_err(with_hint)?;
-    for warning in &built.warnings {
+    let attempt = kustomize_core::attempt(&Directory::new("/")?, &root, &options(&args)?);
+    for warning in &attempt.warnings {
         eprintln!("{warning}");
     }
-    write(&built.resources, args.get("output").map(Path::new).filter(|path| !path.as_os_str().is_empty()))
+    write(&attempt.resources.map_err(with_hint)?, args.get("output").map(Path::new).filter(|path| !path.as_os_str().is_empty()))
 }
 
-fn options(args: &Args) -> Result<BuildOptions> {
-    let mut options = BuildOptions::new().load_restriction(load_restriction(args.text("load-restrictor"))?);
-    if let Some(order) = args.get("reorder") {
+fn warn_of_deprecated_flags(args: &Args) {
+    if args.get("reorder").is_some() {
         eprintln!("Flag --reorder has been deprecated, use the new 'sortOptions' field in kustomization.yaml instead.");
-        options = options.reorder(reorder(order)?);
     }
     if args.get("enable-managedby-label").is_some() {
         eprintln!(
             "Flag --enable-managedby-label has been deprecated, The flag `enable-managedby-label` has been deprecated. \
              Use the `managedByLabel` option in the `buildMetadata` field instead."
         );
+    }
+}
+
+fn options(args: &Args) -> Result<BuildOptions> {
+    let mut options = BuildOptions::new().load_restriction(load_restriction(args.text("load-restrictor"))?);
+    if let Some(order) = args.get("reorder") {
+        options = options.reorder(reorder(order)?);
     }
     let by_environment = std::env::var("KUSTOMIZE_ENABLE_MANAGEDBY_LABEL").is_ok_and(|value| value == "on");
     if args.is_on("enable-managedby-label") || by_environment {

@@ -33,12 +33,37 @@ pub struct Build {
     pub read: Vec<ReadFile>,
 }
 
+/// A build that may have failed. What it noticed on the way is there either way.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// The resources, in the order in which they are printed, or why there are none.
+    pub resources: Result<ResourceSet, BuildError>,
+    /// What could be done better, up to the error if there is one.
+    pub warnings: Vec<Warning>,
+    /// The files that were read up to the error if there is one, sorted.
+    pub read: Vec<ReadFile>,
+}
+
+impl Attempt {
+    /// The build if it succeeded.
+    ///
+    /// # Errors
+    ///
+    /// What made it fail; what it noticed before is lost then.
+    pub fn into_build(self) -> Result<Build, BuildError> {
+        let Self { resources, warnings, read } = self;
+        Ok(Build { resources: resources?, warnings, read })
+    }
+}
+
 /// Renders the kustomization in the directory `root` of `files`, as `kustomize build` does.
 ///
 /// # Errors
 ///
 /// [`BuildError`] says what is wrong with which file, field or resource.
-/// Deprecated fields are no errors but [`Build::warnings`].
+/// Deprecated fields are no errors but [`Build::warnings`]; [`attempt`] tells
+/// of them even if the build fails.
 ///
 /// ```
 /// use kustomize_core::{BuildOptions, Memory, build};
@@ -50,20 +75,37 @@ pub struct Build {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn build(files: &dyn FileSource, root: impl AsRef<Path>, options: &BuildOptions) -> Result<Build, BuildError> {
+    attempt(files, root, options).into_build()
+}
+
+/// As [`build`], and says what the build noticed even if it fails.
+///
+/// ```
+/// use kustomize_core::{BuildOptions, Memory, attempt};
+/// let files = Memory::new().with("app/kustomization.yaml", "bases: [missing]\n");
+/// let attempt = attempt(&files, "app", &BuildOptions::new());
+/// assert!(attempt.resources.is_err());
+/// assert!(attempt.warnings[0].to_string().starts_with("# Warning: 'bases' is deprecated."));
+/// ```
+pub fn attempt(files: &dyn FileSource, root: impl AsRef<Path>, options: &BuildOptions) -> Attempt {
     let session = Session::new(options);
-    let address = root.as_ref().to_str().and_then(|root| RemoteBase::parse(root).ok());
-    let resources = match address {
+    let resources = render_root(&session, files, root.as_ref());
+    let (warnings, read) = session.finish();
+    Attempt { resources, warnings, read }
+}
+
+fn render_root(session: &Session<'_>, files: &dyn FileSource, root: &Path) -> Result<ResourceSet, BuildError> {
+    let address = root.to_str().and_then(|root| RemoteBase::parse(root).ok());
+    match address {
         Some(base) => {
             let repository = session.fetch(base)?;
-            render(&Loader::of_repository(&session, &repository))?
+            render(&Loader::of_repository(session, &repository))
         }
         None => {
-            let root = resolve_root(files, root.as_ref())?;
-            render(&Loader::new(&session, files, &root))?
+            let root = resolve_root(files, root)?;
+            render(&Loader::new(session, files, &root))
         }
-    };
-    let (warnings, read) = session.finish();
-    Ok(Build { resources, warnings, read })
+    }
 }
 
 fn render(loader: &Loader<'_>) -> Result<ResourceSet, BuildError> {
@@ -354,8 +396,12 @@ impl<'a> Target<'a> {
 
     fn sort(&self, resources: &mut ResourceSet) -> Result<(), BuildError> {
         let options = self.kustomization.sort_options.as_ref();
-        if options.is_none() && self.loader.session.options.reorder == Reorder::None {
-            return Ok(());
+        match (options, self.loader.session.options.reorder) {
+            (None, Some(Reorder::None)) => return Ok(()),
+            (Some(_), Some(_)) => {
+                self.loader.session.warn(Warning::TwoOrders { kustomization: self.path.clone() });
+            }
+            (_, None) | (None, Some(Reorder::Legacy)) => {}
         }
         let at = |source| BuildError::Order { kustomization: self.path.clone(), source };
         order::sort(resources, options).map_err(at)

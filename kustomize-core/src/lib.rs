@@ -24,7 +24,7 @@
 //!    tree of a Git commit (gitops-git's `TreeReader`).
 //! 2. [`build`] renders the kustomization in one of its directories, by
 //!    [`BuildOptions`]; with [`Overrides`] as if the file had been edited before.
-//! 3. A [`Build`] has the [`ResourceSet`], [`Warning`]s, and what was read. A
+//! 3. A [`Build`] (or an [`Attempt`], which may have failed) has the [`ResourceSet`], [`Warning`]s, and what was read. A
 //!    [`Resource`] converts to and from JSON and YAML values and says where it
 //!    came from; [`ResourceSet::to_yaml`] is what `kustomize build` prints.
 //! 4. A [`KustomizationFile`] is edited as `kustomize edit` does, but in place;
@@ -75,7 +75,7 @@ mod transformers;
 mod vars;
 mod yaml;
 
-pub use build::{Build, build};
+pub use build::{Attempt, Build, attempt, build};
 pub use config::{ConfigError, FieldSpecConflict};
 pub use edit::{
     EditAllError, EditError, FileChange, GeneratorEntry, GeneratorKind, Glob, ImageChange, KustomizationFile,

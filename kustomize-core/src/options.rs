@@ -17,8 +17,9 @@ use crate::yaml::Limits;
 pub struct BuildOptions {
     /// Which files a kustomization may name. Default: those in and below its directory.
     pub load_restriction: LoadRestriction,
-    /// The order of the resources where the kustomization has no `sortOptions`. Default: legacy.
-    pub reorder: Reorder,
+    /// The order of the resources where the kustomization has no `sortOptions`. Default: none
+    /// is asked for, which means legacy. If one is, and there are `sortOptions`, that is a [`Warning`].
+    pub reorder: Option<Reorder>,
     /// Adds the label `app.kubernetes.io/managed-by` to all resources, as
     /// `buildMetadata: [managedByLabel]` does. Default: no.
     pub managed_by_label: bool,
@@ -41,7 +42,7 @@ impl Default for BuildOptions {
     fn default() -> Self {
         Self {
             load_restriction: LoadRestriction::default(),
-            reorder: Reorder::default(),
+            reorder: None,
             managed_by_label: false,
             version: "(devel)".to_owned(),
             overrides: Overrides::default(),
@@ -68,7 +69,7 @@ impl BuildOptions {
     /// Sets the order of the resources where the kustomization has no `sortOptions`.
     #[must_use]
     pub fn reorder(self, reorder: Reorder) -> Self {
-        Self { reorder, ..self }
+        Self { reorder: Some(reorder), ..self }
     }
 
     /// Adds the label `app.kubernetes.io/managed-by` to all resources.
@@ -191,6 +192,11 @@ pub enum Warning {
         /// The URL.
         address: String,
     },
+    /// An order is asked for in [`BuildOptions::reorder`] and in `sortOptions`, which counts.
+    TwoOrders {
+        /// The kustomization file.
+        kustomization: PathBuf,
+    },
     /// Variables are defined that nothing refers to.
     UnusedVars {
         /// Their names.
@@ -213,6 +219,10 @@ impl fmt::Display for Warning {
                 "Warning: Forcing the git protocol using the 'git::' URL prefix is not supported. Kustomize currently \
                  strips this invalid prefix, but will stop doing so in a future release. Please remove the 'git::' \
                  prefix from your configuration.",
+            ),
+            Self::TwoOrders { .. } => f.write_str(
+                "Warning: Sorting order is set both in 'kustomization.yaml' ('sortOptions') and in a CLI flag \
+                 ('--reorder'). Using the kustomization file over the CLI flag.",
             ),
             Self::UnusedVars { names } => write!(f, "well-defined vars that were never replaced: {}", names.join(",")),
         }
