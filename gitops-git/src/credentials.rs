@@ -1,5 +1,4 @@
 use std::error::Error;
-use std::fmt;
 use std::path::PathBuf;
 
 use crate::secret::Secret;
@@ -143,20 +142,15 @@ where
     }
 }
 
-/// Credentials that are given to one host only.
-pub(crate) struct ForHost {
-    pub(crate) host: String,
+/// Credentials that are given to one server only.
+pub(crate) struct ForServer {
+    /// A repository on it.
+    pub(crate) url: RepoUrl,
     pub(crate) credentials: Credentials,
 }
 
-impl CredentialSource for ForHost {
+impl CredentialSource for ForServer {
     fn credentials(&self, url: &RepoUrl) -> Result<Option<Credentials>, Box<dyn Error + Send + Sync>> {
-        Ok((url.host() == self.host).then(|| self.credentials.clone()))
-    }
-}
-
-impl fmt::Debug for ForHost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ForHost({})", self.host)
+        Ok(self.url.same_server(url).then(|| self.credentials.clone()))
     }
 }

@@ -1,10 +1,10 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::credentials::{CredentialSource, Credentials, ForHost};
+use crate::credentials::{CredentialSource, Credentials, ForServer};
 use crate::host_keys::HostKeys;
 use crate::url::RepoUrl;
 
@@ -61,11 +61,11 @@ impl Remote {
         &self.url
     }
 
-    /// Credentials for the URL's host; no other host gets them.
+    /// Credentials for the URL's server: its scheme, host and port. No other
+    /// server gets them, and none gets them in the clear that should not.
     #[must_use]
     pub fn credentials(mut self, credentials: Credentials) -> Self {
-        let host = self.url.host().to_owned();
-        self.source = Some(Arc::new(ForHost { host, credentials }));
+        self.source = Some(Arc::new(ForServer { url: self.url.clone(), credentials }));
         self
     }
 
@@ -110,6 +110,8 @@ impl Remote {
     #[must_use]
     pub fn cancel(mut self, cancel: Cancel) -> Self {
         self.cancel = cancel;
+        // It closes the connections of its own remotes only.
+        self.http = Arc::default();
         self
     }
 
@@ -129,7 +131,7 @@ impl Remote {
 
     /// The same settings for another repository, as for a submodule.
     ///
-    /// Credentials given with [`Remote::credentials`] stay with the host they
+    /// Credentials given with [`Remote::credentials`] stay with the server they
     /// were given for.
     #[must_use]
     pub fn with_url(&self, url: RepoUrl) -> Self {
@@ -242,10 +244,17 @@ impl Default for Timeouts {
 
 /// Ends running operations from another thread.
 ///
-/// Over SSH, `git://` and local paths it takes effect within a quarter of a
-/// second; over HTTP when the next data comes, or the stall deadline passes.
-#[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+/// It takes effect within a quarter of a second, except while a TCP connection
+/// for HTTP is being made, which [`Timeouts::connect`] bounds.
+#[derive(Clone, Default)]
+pub struct Cancel(Arc<Cancelling>);
+
+#[derive(Default)]
+struct Cancelling {
+    cancelled: AtomicBool,
+    /// The HTTP clients whose connections have to be closed.
+    clients: Mutex<Vec<Weak<OnceLock<ureq::Agent>>>>,
+}
 
 impl Cancel {
     /// Not cancelled yet.
@@ -253,14 +262,39 @@ impl Cancel {
         Self::default()
     }
 
-    /// Cancels every operation of the remotes that hold this or a clone of it.
+    /// Cancels every operation of the remotes that hold this or a clone of it,
+    /// for good.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.cancelled.store(true, Ordering::SeqCst);
+        for client in self.clients().drain(..).filter_map(|client| client.upgrade()) {
+            if let Some(agent) = client.get() {
+                agent.clone().shutdown();
+            }
+        }
     }
 
     /// Whether [`Cancel::cancel`] was called.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// Lets [`Cancel::cancel`] close the connections of this client. One that was
+    /// cancelled before notices at its next look at [`Cancel::is_cancelled`].
+    pub(crate) fn watch(&self, client: &Arc<OnceLock<ureq::Agent>>) {
+        let mut clients = self.clients();
+        clients.retain(|client| client.strong_count() > 0);
+        clients.push(Arc::downgrade(client));
+    }
+
+    fn clients(&self) -> MutexGuard<'_, Vec<Weak<OnceLock<ureq::Agent>>>> {
+        // A list of handles: whole after a panic anywhere.
+        self.0.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Cancel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cancel({})", self.is_cancelled())
     }
 }
 

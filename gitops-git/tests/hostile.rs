@@ -156,6 +156,35 @@ fn a_link_and_a_directory_of_one_name_write_nothing_outside() {
 }
 
 #[test]
+fn names_that_are_one_name_elsewhere_are_refused() {
+    let hostile = Hostile::new();
+    let (blob, out) = (hostile.blob("pwned\n"), hostile.blob(".."));
+    let sub = hostile.tree(&[("100644", "file", &blob)]);
+    for entries in [
+        [("120000", "A", out.as_str()), ("40000", "a", &sub)],
+        [("100644", "README", &blob), ("100644", "readme", &blob)],
+    ] {
+        let tree = hostile.read(&hostile.tree(&entries));
+        let refused = hostile.export(&tree);
+        assert!(matches!(refused, Err(ExportError::CaseCollision { .. })), "{refused:?}");
+    }
+    let tree = hostile.read(&hostile.tree(&[("100644", "README", &blob), ("100644", "readme", &blob)]));
+    let target = hostile.fixture.dir.path().join("allowed");
+    tree.export("".as_ref(), &target, &ExportOptions::new().allow_case_collisions(true)).unwrap();
+    assert_eq!(std::fs::read_dir(target).unwrap().count(), 2);
+}
+
+#[test]
+fn a_path_that_no_file_can_have_is_not_found() {
+    let hostile = Hostile::new();
+    let blob = hostile.blob("text\n");
+    let tree = hostile.read(&hostile.tree(&[("100644", "file", &blob)]));
+    for path in ["fi\0le", "file\0", "\0", "a/\0/b"] {
+        assert!(matches!(tree.read(path.as_ref()), Err(ReadError::NotFound { .. })), "{path:?}");
+    }
+}
+
+#[test]
 fn what_is_too_large_is_refused_before_it_is_read() {
     let hostile = Hostile::new();
     let entries: usize = std::env::var("GITOPS_GIT_ENTRIES").map_or(20_000, |n| n.parse().expect("a number"));
@@ -205,7 +234,10 @@ fn an_honest_tree_is_exported_as_it_is() {
     let mode = std::os::unix::fs::PermissionsExt::mode(&out.join("sub/run").metadata().unwrap().permissions());
     assert_eq!(mode & 0o111, 0o111);
     assert!(out.join("module").is_dir());
+    std::fs::write(out.join("left over"), "").unwrap();
     hostile.export(&tree).unwrap();
+    assert!(!out.join("left over").exists(), "replaced as a whole");
+    assert_eq!(std::fs::read_dir(out.parent().unwrap()).unwrap().count(), 1, "nothing stays behind");
     let again = tree.export("".as_ref(), &out, &ExportOptions::new());
     assert!(matches!(again, Err(ExportError::Write { .. })), "{again:?}");
 }

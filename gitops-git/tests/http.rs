@@ -4,8 +4,11 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use gitops_git::{
-    Credentials, FetchError, PollError, PushError, PushOutcome, RefFilter, Remote, RemoteError, Revision, Timeouts,
+    Cancel, Credentials, FetchError, PollError, Poller, PushError, PushOutcome, RefFilter, Remote, RemoteError,
+    Revision, Timeouts,
 };
 use support::http::{HttpServer, PASSWORD, USER};
 use support::{Fixture, options};
@@ -117,6 +120,69 @@ fn a_server_that_wants_fewer_requests_is_heard() {
     let PollError::Remote { source, .. } = error else { panic!("{error:?}") };
     assert_eq!(source.retry_after(), Some(Duration::from_secs(77)));
     assert!(source.is_transient());
+    for (value, wait) in [("Sun, 06 Nov 1994 08:49:37 GMT", 0), ("18446744073709551615", 24 * 60 * 60)] {
+        let answer = (503, format!("Retry-After: {value}\r\n"), String::new());
+        server.faults(|faults| faults.answer = Some(answer));
+        let poller = Poller::new(remote.clone(), RefFilter::all(), Duration::from_millis(1));
+        assert!(poller.refs().is_err());
+        assert!(poller.next_in() <= Duration::from_secs(wait.max(1)), "{value}");
+        assert!(poller.next_in() >= Duration::from_secs(wait / 2), "{value}");
+    }
+}
+
+#[test]
+fn many_users_of_a_poller_make_one_request() {
+    let fixture = Fixture::new(1);
+    let (server, remote) = serve(&fixture);
+    let poller = Poller::new(remote, RefFilter::all(), Duration::from_secs(60));
+    poller.refs().unwrap();
+    server.requests();
+    poller.refresh();
+    std::thread::scope(|scope| {
+        let users: Vec<_> = (0..8).map(|_| scope.spawn(|| poller.refs().unwrap())).collect();
+        let answers: Vec<_> = users.into_iter().map(|user| user.join().unwrap()).collect();
+        assert!(answers.iter().all(|answer| std::sync::Arc::ptr_eq(answer, &answers[0])));
+    });
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_source_of_credentials_is_asked_once_for_each_operation() {
+    let fixture = Fixture::new(1);
+    let (server, remote) = serve(&fixture);
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let log = std::sync::Arc::clone(&asked);
+    let remote = remote.credential_source(move |url: &gitops_git::RepoUrl| {
+        log.lock().unwrap().push(url.to_string());
+        match url.path().contains("secret") {
+            true => Err("the vault is sealed".into()),
+            false => Ok(Some(Credentials::basic(USER, PASSWORD))),
+        }
+    });
+    fixture.mirror(remote.clone()).fetch(&Revision::Head).unwrap();
+    assert_eq!(*asked.lock().unwrap(), [server.url().to_string()]);
+    let sealed = format!("http://127.0.0.1:{}/secret.git", server.port).parse().unwrap();
+    server.requests();
+    let error = remote.with_url(sealed).list_refs(&RefFilter::all()).unwrap_err();
+    assert!(matches!(&error, PollError::Remote { source: RemoteError::Credentials { .. }, .. }), "{error:?}");
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn tokens_are_sent_as_each_forge_wants_them() {
+    let fixture = Fixture::new(1);
+    let (server, remote) = serve(&fixture);
+    for (credentials, user) in [
+        (Credentials::gitlab_job_token("t"), "gitlab-ci-token"),
+        (Credentials::gitlab_deploy_token("gitlab+deploy-token-7", "t"), "gitlab+deploy-token-7"),
+        (Credentials::gitlab_access_token("t"), "oauth2"),
+        (Credentials::github_token("t"), "x-access-token"),
+    ] {
+        remote.clone().credentials(credentials).list_refs(&RefFilter::all()).unwrap_err();
+        let sent = server.requests()[0].headers["authorization"].clone();
+        let sent = BASE64.decode(sent.strip_prefix("Basic ").unwrap()).unwrap();
+        assert_eq!(String::from_utf8(sent).unwrap(), format!("{user}:t"));
+    }
 }
 
 #[test]
@@ -155,6 +221,28 @@ fn a_stalled_server_is_given_up() {
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     let FetchError::Remote { source, .. } = error else { panic!("{error:?}") };
     assert!(matches!(source, RemoteError::Timeout { .. }), "{source:?}");
+}
+
+#[test]
+fn a_cancellation_is_prompt() {
+    let fixture = Fixture::new(1);
+    let (server, remote) = serve(&fixture);
+    server.faults(|faults| faults.stall_after = Some(200));
+    let cancel = Cancel::new();
+    let mirror = fixture.mirror(remote.clone().cancel(cancel.clone()));
+    let fetching = std::thread::spawn(move || mirror.fetch(&Revision::Head).unwrap_err());
+    while !server.requests().iter().any(|request| request.line.starts_with("POST")) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let start = Instant::now();
+    cancel.cancel();
+    let FetchError::Remote { source, .. } = fetching.join().unwrap() else { panic!() };
+    assert!(matches!(source, RemoteError::Cancelled), "{source:?}");
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    // Others with the same settings are not disturbed.
+    server.faults(|faults| faults.stall_after = None);
+    assert_eq!(remote.list_refs(&RefFilter::all()).unwrap().len(), 2);
 }
 
 #[test]

@@ -122,6 +122,17 @@ fn push_modes_hold_what_they_promise() {
 }
 
 #[test]
+fn a_push_option_is_one_line() {
+    let fixture = Fixture::new(1);
+    let mirror = fixture.mirror(Remote::new(fixture.file_url()));
+    for option in ["a\nb", "a\0b"] {
+        let wrong = options("x").push_option(option);
+        let refused = mirror.commit_and_push("main", &wrong, |tree| tree.write("X".as_ref(), "x"));
+        assert!(matches!(refused, Err(PushError::InvalidPushOption { .. })), "{refused:?}");
+    }
+}
+
+#[test]
 fn the_first_commit_of_an_empty_repository() {
     let fixture = Fixture::new(0);
     let mirror = fixture.mirror(Remote::new(fixture.file_url()));

@@ -44,6 +44,12 @@ pub enum PushError {
         /// The name.
         branch: String,
     },
+    /// An option for the server has a line feed or a NUL.
+    #[error("{option:?} cannot be a push option")]
+    InvalidPushOption {
+        /// The option.
+        option: String,
+    },
     /// The branch does not exist, as [`PushMode`](crate::PushMode) asks for.
     #[error("{url} has no branch {branch}")]
     NoBranch {

@@ -79,6 +79,7 @@ impl Mirror {
         E: Into<Box<dyn Error + Send + Sync>>,
     {
         check_branch(branch)?;
+        check_push_options(options)?;
         let mut edit = |tree: &mut TreeEdit| edit(tree).map_err(Into::into);
         let mut race = Race::start();
         loop {
@@ -192,4 +193,12 @@ fn check_branch(branch: &str) -> Result<(), PushError> {
         return Err(PushError::InvalidBranch { branch: branch.to_owned() });
     }
     Ok(())
+}
+
+/// One line each, as git has it; libgit2 would send any number of them as one.
+fn check_push_options(options: &CommitOptions) -> Result<(), PushError> {
+    match options.push_options.iter().find(|option| option.contains(['\n', '\0'])) {
+        Some(option) => Err(PushError::InvalidPushOption { option: option.clone() }),
+        None => Ok(()),
+    }
 }

@@ -11,7 +11,13 @@ pub(crate) fn of(remote: &Remote) -> Result<&Agent, RemoteError> {
         return Ok(agent);
     }
     let agent = build(remote)?;
-    Ok(remote.http.get_or_init(|| agent))
+    let agent = remote.http.get_or_init(|| agent);
+    remote.cancel.watch(&remote.http);
+    // Cancelled before it was watched, nobody would close its connections.
+    match remote.cancel.is_cancelled() {
+        true => Err(RemoteError::Cancelled),
+        false => Ok(agent),
+    }
 }
 
 fn build(remote: &Remote) -> Result<Agent, RemoteError> {

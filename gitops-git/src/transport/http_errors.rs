@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ureq::http::{Response, StatusCode, header};
 use ureq::{Body, Timeout};
@@ -12,6 +12,9 @@ use crate::transport::session::Session;
 
 /// How much of an error page is read for the server's words.
 const WORDS: u64 = 8_192;
+
+/// No server that is in use means more than a day.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The error for a status other than success.
 pub(crate) fn status(session: &Session, response: Response<Body>) -> RemoteError {
@@ -34,10 +37,27 @@ fn throttled(status: StatusCode, retry_after: Option<Duration>) -> RemoteError {
     RemoteError::Throttled { status: status.as_u16(), retry_after }
 }
 
-/// The seconds form of `Retry-After`; Git servers do not use the date form.
+/// How long to wait: `Retry-After` has seconds, or a date.
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
-    let value = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_secs)
+    let value = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let until = || Some(Duration::from_secs(unix_time(value)?).saturating_sub(now));
+    value.parse().ok().map(Duration::from_secs).or_else(until).map(|wait| wait.min(LONGEST_WAIT))
+}
+
+/// Seconds since 1970 of a date like `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that HTTP servers may send.
+fn unix_time(date: &str) -> Option<u64> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let words: Vec<&str> = date.split([' ', ':']).collect();
+    let [_, day, month, year, hour, minute, second, "GMT"] = words[..] else { return None };
+    let number = |word: &str| word.parse::<u64>().ok().filter(|number| *number < 10_000);
+    let month = MONTHS.iter().position(|name| *name == month)? as u64;
+    // Counted in years that begin in March, so that the leap day is the last.
+    let months = (number(year)? * 12 + month).checked_sub(2)?;
+    let (year, month) = (months / 12, months % 12);
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + number(day)?;
+    let seconds = (number(hour)? * 60 + number(minute)?) * 60 + number(second)?;
+    Some(days.checked_sub(719_469)? * 86_400 + seconds)
 }
 
 /// The start of a plain answer; a web page says nothing that fits in a line.
@@ -54,6 +74,10 @@ fn words(session: &Session, response: Response<Body>) -> String {
 
 /// The error for a request that got no answer.
 pub(crate) fn request_failed(session: &Session, error: ureq::Error) -> RemoteError {
+    // It closed the connection, which looks like any other end of one.
+    if session.remote.cancel.is_cancelled() {
+        return RemoteError::Cancelled;
+    }
     let timeouts = &session.remote.timeouts;
     let timeout = |phase, after| RemoteError::Timeout { phase, after };
     match error {
@@ -73,6 +97,7 @@ pub(crate) fn request_failed(session: &Session, error: ureq::Error) -> RemoteErr
 pub(crate) fn interrupted(session: &Session, error: io::Error) -> RemoteError {
     match error.downcast::<ureq::Error>() {
         Ok(error) => request_failed(session, error),
+        Err(_) if session.remote.cancel.is_cancelled() => RemoteError::Cancelled,
         Err(error) => interrupted_by(session, Box::new(error)),
     }
 }
@@ -97,4 +122,24 @@ fn certificate(source: impl Error + Send + Sync + 'static) -> RemoteError {
 
 fn interrupted_by(session: &Session, source: Box<dyn Error + Send + Sync>) -> RemoteError {
     RemoteError::Interrupted { server: session.words(), source: Some(source) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unix_time;
+
+    #[test]
+    fn dates_are_counted() {
+        for (date, seconds) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
+            ("Tue, 29 Feb 2028 12:00:00 GMT", 1_835_438_400),
+        ] {
+            assert_eq!(unix_time(date), Some(seconds), "{date}");
+        }
+        for text in ["", "soon", "Sun, 06 Nov 1994 08:49:37 CET", "a, 1 Jan 0 0:0:0 GMT", "a, 1 Jan 99999999 0:0:0 GMT"]
+        {
+            assert_eq!(unix_time(text), None, "{text}");
+        }
+    }
 }

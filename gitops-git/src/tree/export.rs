@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -13,6 +14,9 @@ use crate::tree::{ReadError, TreeReader, read_blob};
 pub struct ExportOptions {
     /// Take the place of a directory that exists already; otherwise it is an error.
     pub replace: bool,
+    /// Write names that differ in nothing but letter case; otherwise they are an
+    /// error, since one of them is lost on many systems.
+    pub allow_case_collisions: bool,
 }
 
 impl ExportOptions {
@@ -25,6 +29,13 @@ impl ExportOptions {
     #[must_use]
     pub fn replace(mut self, replace: bool) -> Self {
         self.replace = replace;
+        self
+    }
+
+    /// Sets whether names may differ in nothing but letter case.
+    #[must_use]
+    pub fn allow_case_collisions(mut self, allow: bool) -> Self {
+        self.allow_case_collisions = allow;
         self
     }
 }
@@ -49,6 +60,14 @@ pub enum ExportError {
         /// Why it failed.
         source: io::Error,
     },
+    /// Two names differ in nothing but letter case.
+    #[error("{} and {} are one name on systems that ignore letter case", path.display(), other.display())]
+    CaseCollision {
+        /// One of them.
+        path: PathBuf,
+        /// The other.
+        other: PathBuf,
+    },
     /// A symbolic link leads out of what is exported.
     #[error("the symbolic link {} leads out of the exported directory", path.display())]
     Outside {
@@ -67,9 +86,8 @@ impl TreeReader {
     ///
     /// # Errors
     ///
-    /// When the tree cannot be read, has links that lead out or forbidden names,
-    /// or the file system refuses, also because names differ only in letter case
-    /// on a system where that is the same name.
+    /// When the tree cannot be read, has links that lead out, forbidden names, or
+    /// names that differ only in letter case, or the file system refuses.
     pub fn export(&self, path: &Path, target: &Path, options: &ExportOptions) -> Result<(), ExportError> {
         let parent = match target.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -80,13 +98,17 @@ impl TreeReader {
         let content = staging.path().join("new");
         fs::create_dir(&content).map_err(|error| write_error(&content, error))?;
         let entries = self.entries_below(path)?;
-        self.write_entries(path, &content, &entries)?;
-        if options.replace && target.symlink_metadata().is_ok() {
-            let old = staging.path().join("old");
-            fs::rename(target, old).map_err(|error| write_error(target, error))?;
+        if !options.allow_case_collisions {
+            refuse_case_collisions(&entries)?;
         }
-        // Refuses to replace a directory that is not empty.
-        fs::rename(&content, target).map_err(|error| write_error(target, error))
+        self.write_entries(path, &content, &entries)?;
+        let published = match options.replace && target.symlink_metadata().is_ok() {
+            // What was there goes with the staging directory.
+            true => exchange(&content, target),
+            // Refuses to replace a directory that is not empty.
+            false => fs::rename(&content, target),
+        };
+        published.map_err(|error| write_error(target, error))
     }
 
     fn entries_below(&self, path: &Path) -> Result<Vec<(PathBuf, Entry)>, ExportError> {
@@ -129,6 +151,36 @@ impl TreeReader {
         }
         Ok(())
     }
+}
+
+fn refuse_case_collisions(entries: &[(PathBuf, Entry)]) -> Result<(), ExportError> {
+    let mut seen = HashMap::new();
+    for (path, _) in entries {
+        match seen.insert(path.to_string_lossy().to_lowercase(), path) {
+            Some(other) if other != path => {
+                return Err(ExportError::CaseCollision { path: path.clone(), other: other.clone() });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Puts `new` in the place of `target`, and `target` in that of `new`.
+fn exchange(new: &Path, target: &Path) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        match renameat_with(CWD, new, CWD, target, RenameFlags::EXCHANGE) {
+            // Not every file system can.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {}
+            exchanged => return Ok(exchanged?),
+        }
+    }
+    let old = new.with_file_name("old");
+    fs::rename(target, &old)?;
+    // Whatever went wrong, what was there comes back.
+    fs::rename(new, target).inspect_err(|_| drop(fs::rename(&old, target)))
 }
 
 fn write_file(path: &Path, content: &[u8], kind: EntryKind) -> io::Result<()> {

@@ -97,7 +97,11 @@ fn components(path: &Path, asked: &Path) -> Result<Vec<String>, ReadError> {
         match component {
             Component::RootDir | Component::CurDir => {}
             Component::ParentDir => names.push("..".to_owned()),
-            Component::Normal(name) => names.push(name.to_str().ok_or_else(not_found)?.to_owned()),
+            // git2 panics on a name with a NUL.
+            Component::Normal(name) => {
+                let name = name.to_str().filter(|name| !name.contains('\0'));
+                names.push(name.ok_or_else(not_found)?.to_owned());
+            }
             Component::Prefix(_) => return Err(not_found()),
         }
     }
