@@ -176,7 +176,9 @@ fn a_connection_cut_in_mid_pack_is_an_interruption() {
     let proxy = cutting_proxy(server.port, 50_000);
     let url = server.url(&fixture).to_string().replace(&server.port.to_string(), &proxy.to_string());
     let key = server.known_hosts("host").replace(&server.port.to_string(), &proxy.to_string());
-    let remote = remote(&server, &fixture).with_url(url.parse().unwrap()).host_keys(HostKeys::KnownHostsText(key));
+    let remote = Remote::new(url.parse().unwrap())
+        .credentials(Credentials::ssh_key_file(server.key("client")))
+        .host_keys(HostKeys::KnownHostsText(key));
     let FetchError::Remote { source, .. } = fixture.mirror(remote).fetch(&Revision::Head).unwrap_err() else {
         panic!()
     };
