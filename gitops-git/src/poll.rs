@@ -1,4 +1,4 @@
-use std::io::Write as _;
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -92,27 +92,36 @@ impl Remote {
 
 fn list(session: &Arc<Session>, filter: &RefFilter) -> Result<Vec<RemoteRef>, RemoteError> {
     match session.remote.url.scheme() {
-        Scheme::Http | Scheme::Https => list_http(session, filter),
+        Scheme::Http | Scheme::Https => Ok(list_http(session, filter, &mut io::sink())?.0),
         Scheme::File if !process::git_is_installed() => list_directory(session),
         _ => list_stream(session, filter),
     }
 }
 
-fn list_http(session: &Arc<Session>, filter: &RefFilter) -> Result<Vec<RemoteRef>, RemoteError> {
+/// The refs, in the version that the server chose; in version 0 those are all,
+/// and `copy` gets the answer as it came.
+fn list_http(
+    session: &Arc<Session>,
+    filter: &RefFilter,
+    copy: &mut dyn Write,
+) -> Result<(Vec<RemoteRef>, Version), RemoteError> {
     let speaks_v2 = &session.remote.speaks_v2;
     if speaks_v2.load(Ordering::Relaxed) {
+        use RemoteError::{Interrupted, Protocol, Redirect, Status};
         match ask_http(session, filter) {
-            // The server was replaced, or a redirect has to be followed again.
-            Err(RemoteError::Protocol { .. } | RemoteError::Redirect { .. } | RemoteError::Status { .. }) => {
+            // The server was replaced, a redirect has to be followed again, or
+            // the connection was kept alive for longer than the server does.
+            Err(Interrupted { .. } | Protocol { .. } | Redirect { .. } | Status { .. }) => {
                 speaks_v2.store(false, Ordering::Relaxed);
+                session.start_over();
             }
-            result => return result,
+            result => return Ok((result?, Version::V2)),
         }
     }
-    let mut answer = http::advertisement(session, Service::UploadPack, Version::V2)?;
+    let mut answer = Tee { stream: http::advertisement(session, Service::UploadPack, Version::V2)?, copy };
     let first = advertisement::read(&mut answer).map_err(|error| session.explain_io(error))?;
     match first {
-        Advertisement::Refs(refs) => Ok(refs),
+        Advertisement::Refs(refs) => Ok((refs, Version::V0)),
         Advertisement::Version2 => {
             drop(answer);
             let refs = ask_http(session, filter)?;
@@ -120,8 +129,36 @@ fn list_http(session: &Arc<Session>, filter: &RefFilter) -> Result<Vec<RemoteRef
             if session.http_base().is_some_and(|base| base == http::base_of(&session.remote.url)) {
                 speaks_v2.store(true, Ordering::Relaxed);
             }
-            Ok(refs)
+            Ok((refs, Version::V2))
         }
+    }
+}
+
+/// Keeps a copy of what is read.
+struct Tee<'a, R> {
+    stream: R,
+    copy: &'a mut dyn Write,
+}
+
+impl<R: Read> Read for Tee<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.stream.read(buffer)?;
+        self.copy.write_all(&buffer[..length])?;
+        Ok(length)
+    }
+}
+
+/// What libgit2, which speaks version 0, has to be told over HTTP to fetch the
+/// refs that `filter` wants.
+///
+/// Its request for objects stands alone there, so the server need not have said
+/// this itself: with version 2 it lists those refs only, and does not know that
+/// the request that follows comes from the same client.
+pub(crate) fn advertisement(session: &Arc<Session>, filter: &RefFilter) -> Result<Vec<u8>, RemoteError> {
+    let mut version0 = Vec::new();
+    match list_http(session, filter, &mut version0)? {
+        (_, Version::V0) => Ok(version0),
+        (refs, Version::V2) => Ok(advertisement::version0(&refs)),
     }
 }
 

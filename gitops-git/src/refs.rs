@@ -90,6 +90,10 @@ impl RefFilter {
         Self { prefixes: prefixes.into_iter().map(Into::into).collect() }
     }
 
+    pub(crate) fn is_all(&self) -> bool {
+        self.prefixes.is_empty()
+    }
+
     pub(crate) fn as_slice(&self) -> &[String] {
         &self.prefixes
     }

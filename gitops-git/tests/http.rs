@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use gitops_git::{
-    Cancel, Credentials, FetchError, PollError, Poller, PushError, PushOutcome, RefFilter, Remote, RemoteError,
-    Revision, Timeouts,
+    Cancel, Credentials, FetchError, Mirror, MirrorOptions, PollError, Poller, PushError, PushOutcome, RefFilter,
+    Remote, RemoteError, Revision, Timeouts,
 };
 use support::http::{HttpServer, PASSWORD, USER};
 use support::{Fixture, options};
@@ -66,6 +66,54 @@ fn a_fetch_of_nothing_new_is_one_request() {
     server.requests();
     mirror.fetch(&Revision::Head).unwrap();
     assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_fetch_among_many_refs_is_told_of_those_it_needs() {
+    let fixture = Fixture::new(3);
+    let tip = fixture.tip("main");
+    let updates: String = (0..2_000).map(|n| format!("create refs/merge-requests/{n}/head {tip}\n")).collect();
+    support::git_with_input(&fixture.repository(), &["update-ref", "--stdin"], updates.as_bytes());
+    let (server, remote) = serve(&fixture);
+    let mirror = fixture.mirror(remote);
+    mirror.fetch(&Revision::branch("main")).unwrap();
+    let new = fixture.commit("main", "NEW", "new\n");
+    assert_eq!(mirror.fetch(&Revision::branch("main")).unwrap().id.to_string(), new);
+    let received: usize = server.requests().iter().map(|request| request.answer_bytes).sum();
+    assert!(received < 10_000, "{received} bytes for two fetches");
+}
+
+#[test]
+fn every_kind_of_revision_is_fetched_from_new_servers_and_old() {
+    let fixture = Fixture::new(5);
+    support::git(&fixture.repository(), &["tag", "-a", "-m", "x", "v1.2.0", "main~1"]);
+    support::git(&fixture.repository(), &["branch", "dev", "main~2"]);
+    let (server, remote) = serve(&fixture);
+    for (only_version_0, name) in [(false, "new"), (true, "old")] {
+        server.faults(|faults| faults.only_version_0 = only_version_0);
+        let old = fixture.tip("main~3");
+        for (number, (text, commit)) in [
+            ("", "main"),
+            ("dev", "dev"),
+            ("refs/heads/dev", "dev"),
+            ("v1.2.0", "main~1"),
+            ("^1.1", "main~1"),
+            (&old[..10], "main~3"),
+            (&old, "main~3"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let Ok(revision) = text.parse::<Revision>();
+            let root = fixture.cache(&format!("{name}-{number}"));
+            let mirror = Mirror::open(root, remote.clone(), MirrorOptions::new()).unwrap();
+            assert_eq!(mirror.fetch(&revision).unwrap().id.to_string(), fixture.tip(commit), "{name} {text}");
+        }
+        let Ok(missing) = "min".parse::<Revision>();
+        let root = fixture.cache(name);
+        let error = Mirror::open(root, remote.clone(), MirrorOptions::new()).unwrap().fetch(&missing).unwrap_err();
+        assert!(matches!(error, FetchError::Resolve { .. }), "{error:?}");
+    }
 }
 
 #[test]

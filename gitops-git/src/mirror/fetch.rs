@@ -7,7 +7,7 @@ use crate::id::ObjectId;
 use crate::mirror::generation::{self, Generation};
 use crate::mirror::{Depth, Mirror, MirrorError, stats};
 use crate::poll::from_libgit2;
-use crate::refs::RefSnapshot;
+use crate::refs::{RefFilter, RefSnapshot};
 use crate::remote::{Progress, Remote};
 use crate::remote_error::RemoteError;
 use crate::revision::{ResolveError, Resolved, Revision, is_abbreviated};
@@ -159,7 +159,12 @@ impl Mirror {
         {
             return read_commit(&repository, Resolved::commit(*id));
         }
-        let mut fetch = Fetch::connect(self, &repository)?;
+        let filter = match revision {
+            // Whether a server gives a commit by its id stands in its full answer.
+            Revision::Commit(_) => RefFilter::all(),
+            revision => revision.filter(),
+        };
+        let mut fetch = Fetch::connect(self, &repository, filter)?;
         let resolved = fetch.resolve(revision)?;
         fetch.complete(resolved)
     }
@@ -172,30 +177,41 @@ struct Fetch<'a> {
     session: Arc<Session>,
     _registered: Option<Registered>,
     remote: git2::Remote<'a>,
+    /// Those that the server was asked for, and maybe all others.
     refs: RefSnapshot,
+    asked: RefFilter,
 }
 
 impl<'a> Fetch<'a> {
-    fn connect(mirror: &'a Mirror, repository: &'a Repository) -> Result<Self, Failure> {
+    fn connect(mirror: &'a Mirror, repository: &'a Repository, asked: RefFilter) -> Result<Self, Failure> {
         let session = Session::start(&mirror.remote)?;
+        session.want_refs(asked.clone());
         let (url, registered) = libgit2_url(&session);
         let remote = repository.remote_anonymous(&url).map_err(RemoteError::library)?;
         let refs = RefSnapshot::default();
-        let mut fetch = Self { repository, mirror, session, _registered: registered, remote, refs };
-        fetch.list()?;
+        let mut fetch = Self { repository, mirror, session, _registered: registered, remote, refs, asked };
+        // The connection stays open for the download that may follow.
+        fetch.remote.connect(Direction::Fetch).map_err(|error| fetch.session.explain(error))?;
+        fetch.refs = RefSnapshot::new(from_libgit2(&fetch.remote).map_err(RemoteError::library)?);
         Ok(fetch)
     }
 
-    fn list(&mut self) -> Result<(), RemoteError> {
-        // The connection stays open for the download that may follow.
-        self.remote.connect(Direction::Fetch).map_err(|error| self.session.explain(error))?;
-        self.refs = RefSnapshot::new(from_libgit2(&self.remote).map_err(RemoteError::library)?);
+    /// Connects again, to see all refs.
+    fn widen(&mut self) -> Result<(), Failure> {
+        let _ = self.remote.disconnect();
+        *self = Self::connect(self.mirror, self.repository, RefFilter::all())?;
         Ok(())
     }
 
     /// The commit that `revision` means; everything is fetched if only that can tell.
     fn resolve(&mut self, revision: &Revision) -> Result<Resolved, Failure> {
-        match revision.resolve(&self.refs) {
+        let mut resolved = revision.resolve(&self.refs);
+        if resolved.is_err() && !self.asked.is_all() && self.session.is_stateless() {
+            // An error should name what there is instead.
+            self.widen()?;
+            resolved = revision.resolve(&self.refs);
+        }
+        match resolved {
             Err(ResolveError::NoSuchRevision { revision: digits, candidates }) if is_abbreviated(&digits) => {
                 self.download_everything()?;
                 let short = digits.to_ascii_lowercase();
@@ -238,7 +254,7 @@ impl<'a> Fetch<'a> {
             Err(Failure::Remote(RemoteError::Refused { .. } | RemoteError::Interrupted { .. }))
                 if resolved.ref_name.is_none() && !self.session.remote.cancel.is_cancelled() =>
             {
-                self.reconnect()?;
+                self.widen()?;
                 self.find_in_everything(resolved)
             }
             result => result,
@@ -255,15 +271,6 @@ impl<'a> Fetch<'a> {
                 candidates: Vec::new(),
             })),
         }
-    }
-
-    fn reconnect(&mut self) -> Result<(), Failure> {
-        let _ = self.remote.disconnect();
-        self.session = Session::start(&self.mirror.remote)?;
-        let (url, registered) = libgit2_url(&self.session);
-        self.remote = self.repository.remote_anonymous(&url).map_err(RemoteError::library)?;
-        self._registered = registered;
-        Ok(self.list()?)
     }
 
     fn download_everything(&mut self) -> Result<(), Failure> {

@@ -15,6 +15,29 @@ pub(crate) enum Advertisement {
     Refs(Vec<RemoteRef>),
 }
 
+/// What libgit2 may ask of the server: what every server has that also speaks version 2.
+const CAPABILITIES: &str = "multi_ack_detailed side-band-64k thin-pack ofs-delta shallow";
+
+/// What a server that has no other refs would say over HTTP in version 0.
+pub(crate) fn version0(refs: &[RemoteRef]) -> Vec<u8> {
+    let symref = |it: &RemoteRef| Some(format!(" symref={}:{}", it.name, it.symref_target.as_ref()?));
+    let capabilities: String = std::iter::once(CAPABILITIES.to_owned()).chain(refs.iter().filter_map(symref)).collect();
+    let mut lines = Vec::new();
+    for reference in refs {
+        lines.push(format!("{} {}", reference.id, reference.name));
+        lines.extend(reference.peeled.map(|peeled| format!("{peeled} {}^{{}}", reference.name)));
+    }
+    if lines.is_empty() {
+        lines.push(format!("{} capabilities^{{}}", ObjectId::ZERO));
+    }
+    lines[0] = format!("{}\0{capabilities}", lines[0]);
+    let mut bytes = pkt_line::line("# service=git-upload-pack");
+    bytes.extend_from_slice(pkt_line::FLUSH);
+    bytes.extend(lines.iter().flat_map(|line| pkt_line::line(line)));
+    bytes.extend_from_slice(pkt_line::FLUSH);
+    bytes
+}
+
 pub(crate) fn invalid(reason: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason.into())
 }
@@ -136,6 +159,22 @@ mod tests {
         assert_eq!(refs.len(), 3);
         assert_eq!(refs[0].symref_target.as_deref(), Some("refs/heads/main"));
         assert_eq!(refs[2].peeled, Some(ID.parse().unwrap()));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let id = |digit: char| digit.to_string().repeat(40).parse().unwrap();
+        let mut head = RemoteRef::new("HEAD", id('1'));
+        head.symref_target = Some("refs/heads/main".to_owned());
+        let mut tag = RemoteRef::new("refs/tags/v1", id('2'));
+        tag.peeled = Some(id('3'));
+        for refs in [vec![], vec![head, RemoteRef::new("refs/heads/main", id('1')), tag]] {
+            let bytes = version0(&refs);
+            let Advertisement::Refs(read) = read(&mut bytes.as_slice()).unwrap() else {
+                panic!("version 0 lists refs")
+            };
+            assert_eq!(read, refs);
+        }
     }
 
     #[test]

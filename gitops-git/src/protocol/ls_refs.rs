@@ -6,6 +6,9 @@ use crate::protocol::advertisement::{invalid, text};
 use crate::protocol::pkt_line::{self, Packet};
 use crate::refs::RemoteRef;
 
+/// No file system has longer paths, and servers keep refs in files.
+const MAX_NAME: usize = 4096;
+
 /// The request for all refs that start with one of `prefixes`; for all refs when empty.
 pub(crate) fn request(prefixes: &[String]) -> Vec<u8> {
     let mut bytes = pkt_line::line("command=ls-refs");
@@ -42,11 +45,14 @@ fn parse(line: &str) -> io::Result<Option<RemoteRef>> {
     if id == "unborn" {
         return Ok(None);
     }
+    if name.len() > MAX_NAME || name.contains(char::is_control) {
+        return Err(invalid("a ref has an impossible name"));
+    }
     let id = id.parse().map_err(|error| invalid(format!("{error}")))?;
     let mut reference = RemoteRef::new(name, id);
     for word in words {
         if let Some(target) = word.strip_prefix("symref-target:") {
-            reference.symref_target = Some(target.to_owned());
+            reference.symref_target = Some(target.to_owned()).filter(|target| target.len() <= MAX_NAME);
         } else if let Some(peeled) = word.strip_prefix("peeled:") {
             reference.peeled = Some(peeled.parse().map_err(|error| invalid(format!("{error}")))?);
         }
@@ -66,6 +72,8 @@ mod tests {
         assert_eq!(reference.symref_target.as_deref(), Some("refs/heads/main"));
         assert_eq!(reference.peeled, Some(id.parse().unwrap()));
         assert!(parse("unborn HEAD symref-target:refs/heads/main").unwrap().is_none());
-        assert!(parse("4b82 HEAD").is_err());
+        for line in ["4b82 HEAD".to_owned(), format!("{id} a\0b"), format!("{id} {}", "a".repeat(5000))] {
+            assert!(parse(&line).is_err(), "{line}");
+        }
     }
 }

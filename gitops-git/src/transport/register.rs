@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use git2::transport::{Service as Action, SmartSubtransport, SmartSubtransportStream, Transport};
 
+use crate::poll;
 use crate::protocol::narrow::narrow;
 use crate::remote_error::RemoteError;
 use crate::transport::session::Session;
@@ -95,8 +96,14 @@ impl Bridge {
 }
 
 impl Bridge {
-    /// The stream, with the advertisement at its start cut down for a push.
-    fn narrowed(&self, action: Action, mut stream: Box<dyn Duplex>) -> Result<BridgeStream, RemoteError> {
+    /// The stream, with an advertisement at its start that has no more refs than
+    /// are needed, as far as the server lets us.
+    fn narrowed(&self, action: Action) -> Result<BridgeStream, RemoteError> {
+        if let (Action::UploadPackLs, Some(wanted), true) = (action, self.0.wanted_refs(), self.0.is_stateless()) {
+            let start = poll::advertisement(&self.0, wanted)?;
+            return Ok(BridgeStream { start: Cursor::new(start), stream: Box::new(std::io::empty()) });
+        }
+        let mut stream = self.start(action)?;
         let start = match (action, self.0.kept_refs()) {
             (Action::ReceivePackLs, Some(keep)) => {
                 narrow(&mut stream, keep).map_err(|error| self.0.explain_io(error))?
@@ -109,8 +116,7 @@ impl Bridge {
 
 impl SmartSubtransport for Bridge {
     fn action(&self, _url: &str, action: Action) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
-        let opened = self.start(action).and_then(|stream| self.narrowed(action, stream));
-        match opened {
+        match self.narrowed(action) {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => {
                 self.0.fail(error);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::credentials::Credentials;
 use crate::protocol::narrow::Keep;
+use crate::refs::RefFilter;
 use crate::remote::Remote;
 use crate::remote_error::{Phase, RemoteError};
 use crate::secret::{Secret, clean};
@@ -17,6 +18,8 @@ pub(crate) struct Session {
     started: Instant,
     /// The refs that matter to a push.
     keep: OnceLock<Keep>,
+    /// The refs that matter to a fetch.
+    wanted: OnceLock<RefFilter>,
     state: Mutex<State>,
 }
 
@@ -47,6 +50,7 @@ impl Session {
             credentials: credentials.or_else(|| embedded(remote)),
             started: Instant::now(),
             keep: OnceLock::new(),
+            wanted: OnceLock::new(),
             state: Mutex::default(),
         }))
     }
@@ -59,6 +63,17 @@ impl Session {
 
     pub(crate) fn kept_refs(&self) -> Option<&Keep> {
         self.keep.get()
+    }
+
+    /// Lets libgit2 see only these refs when it fetches, if the server can list
+    /// them alone.
+    pub(crate) fn want_refs(&self, filter: RefFilter) {
+        // A session fetches once.
+        let _ = self.wanted.set(filter);
+    }
+
+    pub(crate) fn wanted_refs(&self) -> Option<&RefFilter> {
+        self.wanted.get()
     }
 
     /// Opens a conversation over anything but HTTP, whose requests stand alone.
@@ -97,13 +112,17 @@ impl Session {
     /// Remembers why the conversation ended; the first reason counts.
     pub(crate) fn fail(&self, error: RemoteError) -> io::Error {
         let mut state = self.state();
-        if !state.failed {
-            state.failed = true;
-            state.failure = Some(error);
-        }
+        state.failed = true;
+        state.failure.get_or_insert(error);
         // libgit2 gets this text. git2 aborts the process on one with a NUL,
         // so a server's words must never be in it.
         io::Error::other("the transport failed")
+    }
+
+    /// Forgets a failure that has a way around it.
+    pub(crate) fn start_over(&self) {
+        let mut state = self.state();
+        (state.failed, state.failure) = (false, None);
     }
 
     /// Whether a transport gave up.

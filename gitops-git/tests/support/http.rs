@@ -22,6 +22,8 @@ pub struct Faults {
     pub cut_after: Option<usize>,
     /// Say nothing any more after so many bytes of an answer to a POST.
     pub stall_after: Option<usize>,
+    /// Know nothing of later versions of the protocol.
+    pub only_version_0: bool,
     /// Do what a POST to git-receive-pack asks, and close without an answer.
     pub swallow_push_answer: bool,
 }
@@ -44,6 +46,8 @@ struct Shared {
 pub struct Request {
     pub line: String,
     pub headers: BTreeMap<String, String>,
+    /// The size of the whole answer.
+    pub answer_bytes: usize,
 }
 
 impl HttpServer {
@@ -163,9 +167,13 @@ fn conversation(stream: &mut impl Both, mut writer: Writer, shared: &Shared) -> 
         let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
         let mut body = vec![0; length];
         stream.read_exact(&mut body)?;
-        let request = Request { line: line.trim().to_owned(), headers };
-        shared.log.lock().unwrap().push(request.clone());
+        if shared.faults.lock().unwrap().only_version_0 {
+            headers.remove("git-protocol");
+        }
+        let mut request = Request { line: line.trim().to_owned(), headers, answer_bytes: 0 };
         let answer = answer(&request, &body, shared);
+        request.answer_bytes = answer.len();
+        shared.log.lock().unwrap().push(request.clone());
         let out: &mut dyn Write = match &mut writer {
             Writer::Split(stream) => stream,
             Writer::Same => stream.inner(),
