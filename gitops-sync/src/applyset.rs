@@ -55,13 +55,16 @@ pub(crate) fn parent(owner: &Owner, inventory: &Inventory) -> Value {
 
 /// What belongs to the set of this parent: whatever bears its label, among
 /// the kinds and in the namespaces that the parent lists.
+///
+/// A set that another tool looks after is read only if it is to be adopted.
 pub(crate) async fn members(
     cluster: &Cluster,
     parent_id: &ResourceId,
     parent: &Value,
+    adopts: bool,
 ) -> Result<Inventory, InventoryError> {
     let tool = annotation(parent, TOOLING).unwrap_or_default();
-    if tool.split('/').next() != Some(TOOL) {
+    if tool.split('/').next() != Some(TOOL) && !adopts {
         return Err(InventoryError::OtherTool { id: Box::new(parent_id.clone()), tool: tool.to_owned() });
     }
     let set = label(parent, ID).unwrap_or_default();
@@ -91,7 +94,7 @@ async fn list_members(
     for namespace in places {
         let mut next: Option<String> = None;
         loop {
-            let page = cluster.list(&kind, namespace, Some(&selector), next.as_deref()).await?;
+            let page = cluster.list_metadata(&kind, namespace, Some(&selector), next.as_deref()).await?;
             let uid = |object: &Value| object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
             members.extend(page.items.iter().map(|object| (id_of(&kind, object), uid(object))));
             next = page.next;

@@ -36,6 +36,7 @@ impl Wanted {
             manifest: self.manifest.value(),
             create_only: self.create_only,
             recreate: self.recreate,
+            is_owned: self.is_owned,
         }
     }
 }
@@ -141,7 +142,8 @@ impl Desired {
                 if let Some(owner) = options.owner.as_ref().filter(|_| is_owned) {
                     owner.mark(&mut manifest);
                 }
-                let create_only = !is_owned || is_create_only(manifest.value());
+                let is_left_alone = !is_owned && options.namespace_metadata.is_none();
+                let create_only = is_left_alone || is_create_only(manifest.value());
                 let recreate = has_sync_option(manifest.value(), "Force=true")
                     || options.recreate.contains(&manifest.id().group_kind());
                 self.wanted.push(Wanted { manifest, kind, create_only, recreate, is_owned });
@@ -173,7 +175,12 @@ fn missing_namespace(manifests: &[Manifest], options: &SyncOptions) -> Option<Ma
     let name = options.namespace.as_deref().filter(|_| options.create_namespace)?;
     let is_wanted = manifests.iter().any(|manifest| manifest.id().is("", "Namespace") && manifest.id().name == name);
     let value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-    (!is_wanted).then(|| Manifest::new(value).expect("it has all that a manifest needs"))
+    let mut manifest = Manifest::new(value).expect("it has all that a manifest needs");
+    if let Some(metadata) = &options.namespace_metadata {
+        metadata.labels.iter().for_each(|(name, value)| manifest.set_label(name, value));
+        metadata.annotations.iter().for_each(|(name, value)| manifest.set_annotation(name, value));
+    }
+    (!is_wanted).then_some(manifest)
 }
 
 enum Found {

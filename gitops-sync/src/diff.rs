@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use similar::TextDiff;
 
-use crate::fields::{Element, FieldSet, project, same};
+use crate::fields::project;
+use crate::structured_merge::{FieldSet, PathElement, equal};
 
 /// A field that differs between the cluster and what is wanted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,17 +39,16 @@ fn compare(
 ) {
     match (live, merged) {
         (None, None) => {}
-        (Some(a), Some(b)) if !(set.is_leaf() || a.is_null() || b.is_null()) => {
-            for (element, below) in &set.children {
+        (Some(a), Some(b)) if !(set.is_empty() || a.is_null() || b.is_null()) => {
+            for (element, below) in set.elements() {
                 let length = path.len();
-                // Writing to a string cannot fail.
-                let _ = write!(path, "{element}");
+                extend(path, element);
                 compare(element.of(a), element.of(b), below, path, found);
                 path.truncate(length);
             }
             order_change(a, b, set, path, found);
         }
-        (Some(a), Some(b)) if same(a, b) => {}
+        (Some(a), Some(b)) if equal(a, b) => {}
         (from, to) => {
             let part = |value: &Value| project(value, set);
             found.push(FieldChange {
@@ -60,12 +60,22 @@ fn compare(
     }
 }
 
+/// `.name` for a field, `[name="web"]` for an item; names that would read as
+/// more than one step in quotes.
+fn extend(path: &mut String, element: &PathElement) {
+    // Writing to a string cannot fail.
+    let _ = match element {
+        PathElement::Field(name) if name.contains(['.', '/', '[']) => write!(path, "[{name:?}]"),
+        _ => write!(path, "{element}"),
+    };
+}
+
 /// Items that only change places are a change too, of the list as a whole.
 fn order_change(a: &Value, b: &Value, set: &FieldSet, path: &str, found: &mut Vec<FieldChange>) {
     let (Some(a), Some(b)) = (a.as_array(), b.as_array()) else { return };
     let places = |items: &[Value], other: &[Value]| -> Vec<usize> {
-        let both = |element: &Element| other.iter().any(|item| element.selects(item));
-        let owned = |item: &Value| set.children.iter().position(|(element, _)| element.selects(item) && both(element));
+        let both = |element: &PathElement| other.iter().any(|item| element.selects(item));
+        let owned = |item: &Value| set.elements().position(|(element, _)| element.selects(item) && both(element));
         items.iter().filter_map(owned).collect()
     };
     if places(a, b) != places(b, a) {
@@ -116,9 +126,10 @@ mod tests {
     use super::*;
 
     fn set() -> FieldSet {
-        FieldSet::parse(&json!({"f:spec": {"f:replicas": {}, "f:gone": {}, "f:containers": {
+        let fields = json!({"f:spec": {"f:replicas": {}, "f:gone": {}, "f:containers": {
             "k:{\"name\":\"a\"}": {".": {}, "f:name": {}, "f:image": {}},
-            "k:{\"name\":\"b\"}": {".": {}, "f:name": {}, "f:image": {}}}}}))
+            "k:{\"name\":\"b\"}": {".": {}, "f:name": {}, "f:image": {}}}}});
+        FieldSet::from_fields_v1(&fields).unwrap()
     }
 
     #[test]
@@ -137,6 +148,13 @@ mod tests {
                 ("spec.replicas", Some(json!(1)), Some(json!(2))),
             ]
         );
+    }
+
+    #[test]
+    fn names_with_dots_are_quoted() {
+        let mut path = String::new();
+        [PathElement::field("metadata"), PathElement::field("a.b/c")].iter().for_each(|e| extend(&mut path, e));
+        assert_eq!(path, ".metadata[\"a.b/c\"]");
     }
 
     #[test]

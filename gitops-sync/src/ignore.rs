@@ -1,11 +1,14 @@
 //! Differences that do not count.
 
-use serde_json::{Map, Value};
+use std::sync::Arc;
+
+use serde_json::Value;
 
 use crate::application::IgnoreDifferences;
 use crate::fields::remove_owned;
 use crate::id::ResourceId;
 use crate::live::Live;
+use crate::structured_merge::{PathElement, Type};
 
 /// Fields that somebody else decides about, in the resources it selects.
 ///
@@ -75,7 +78,8 @@ impl IgnoreRule {
             && any(&self.namespace, id.namespace.as_deref().unwrap_or_default())
     }
 
-    fn paths(&self, wanted: &Value) -> Vec<Path> {
+    /// The fields in `wanted` that it means, by their places.
+    fn places(&self, wanted: &Value) -> Vec<Path> {
         let pointers = self.pointers.iter().flat_map(|pointer| resolve(wanted, pointer));
         pointers.chain(jq_paths(&self.jq_paths, wanted)).collect()
     }
@@ -118,52 +122,61 @@ pub(crate) fn concerns(rules: &[IgnoreRule], id: &ResourceId) -> bool {
     rules.iter().any(|rule| rule.selects(id))
 }
 
+/// Whether to find the fields one has to know how lists merge.
+pub(crate) fn needs_type(rules: &[IgnoreRule], id: &ResourceId) -> bool {
+    rules.iter().any(|rule| rule.selects(id) && !(rule.pointers.is_empty() && rule.jq_paths.is_empty()))
+}
+
 /// Takes out of `wanted`, or sets to its live value, what the rules ignore.
-pub(crate) fn apply(rules: &[IgnoreRule], id: &ResourceId, wanted: &mut Value, live: &Live, manager: &str) {
+pub(crate) fn apply(
+    rules: &[IgnoreRule],
+    id: &ResourceId,
+    wanted: &mut Value,
+    (live, ty): (&Live, Option<&Arc<Type>>),
+    manager: &str,
+) {
     for rule in rules.iter().filter(|rule| rule.selects(id)) {
         for entry in live.managed.iter().filter(|entry| rule.managers.iter().any(|name| **name == *entry.manager)) {
             remove_owned(wanted, &entry.fields());
         }
+        let mut places = rule.places(wanted);
         // Backwards, so that removing an item moves none that is still to come.
-        for path in rule.paths(wanted).into_iter().rev() {
-            ignore(wanted, &path, live, manager);
+        places.sort_by(|a, b| b.cmp(a));
+        places.dedup();
+        for place in places {
+            ignore(wanted, &place, (live, ty), manager);
         }
     }
 }
 
-fn ignore(wanted: &mut Value, path: &[Step], live: &Live, manager: &str) {
-    let adopted = match find(&live.value, path) {
-        Some(value) if !is_owned_by_other(live, path, manager) => Some(value.clone()),
+fn ignore(wanted: &mut Value, place: &[PathElement], (live, ty): (&Live, Option<&Arc<Type>>), manager: &str) {
+    let path = name_items(place, wanted, ty);
+    let adopted = match find(&live.value, &path) {
+        Some(value) if !is_owned_by_other(live, &path, manager) => Some(value.clone()),
         _ => None,
     };
-    let Some((last, above)) = path.split_last() else { return };
-    let Some(parent) = find_mut(wanted, above) else { return };
-    match (last, adopted) {
-        (_, Some(value)) => {
+    let Some((last, above)) = place.split_last() else { return };
+    let Some(parent) = above.iter().try_fold(wanted, |value, step| step.of_mut(value)) else { return };
+    match (last, adopted, parent) {
+        (_, Some(value), parent) => {
             if let Some(field) = last.of_mut(parent) {
                 *field = value;
             }
         }
-        (Step::Field(name), None) => drop(parent.as_object_mut().and_then(|fields| fields.remove(name))),
-        (step, None) => {
-            let place = step.place(parent);
-            if let (Some(items), Some(place)) = (parent.as_array_mut(), place) {
-                items.remove(place);
-            }
-        }
+        (PathElement::Field(name), None, Value::Object(fields)) => drop(fields.remove(name)),
+        (PathElement::Index(index), None, Value::Array(items)) if *index < items.len() => drop(items.remove(*index)),
+        _ => {}
     }
 }
 
-fn is_owned_by_other(live: &Live, path: &[Step], manager: &str) -> bool {
+fn is_owned_by_other(live: &Live, path: &[PathElement], manager: &str) -> bool {
     let others = live.managed.iter().filter(|entry| &*entry.manager != manager);
     others.map(|entry| entry.fields()).any(|fields| {
         let (mut set, mut value) = (&fields, &live.value);
         for step in path {
             let Some(next) = step.of(value) else { return false };
-            let child = set
-                .children
-                .iter()
-                .find(|(element, _)| element.of(value).is_some_and(|found| std::ptr::eq(found, next)));
+            let child =
+                set.elements().find(|(element, _)| element.of(value).is_some_and(|found| std::ptr::eq(found, next)));
             match child {
                 Some((_, below)) => (set, value) = (below, next),
                 None => return false,
@@ -173,53 +186,38 @@ fn is_owned_by_other(live: &Live, path: &[Step], manager: &str) -> bool {
     })
 }
 
-/// A step from a value to a part of it, found in the wanted object.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Step {
-    Field(String),
-    Index(usize),
-    /// The item that has these key fields.
-    Item(Map<String, Value>),
-}
+pub(crate) type Path = Vec<PathElement>;
 
-pub(crate) type Path = Vec<Step>;
-
-impl Step {
-    fn place(&self, value: &Value) -> Option<usize> {
-        let items = value.as_array()?;
-        match self {
-            Self::Field(_) => None,
-            Self::Index(index) => Some(*index).filter(|index| *index < items.len()),
-            Self::Item(keys) => {
-                items.iter().position(|item| keys.iter().all(|(key, value)| item.get(key) == Some(value)))
-            }
-        }
-    }
-
-    fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
-        match self {
-            Self::Field(name) => value.get(name),
-            _ => value.get(self.place(value)?),
-        }
-    }
-
-    fn of_mut<'a>(&self, value: &'a mut Value) -> Option<&'a mut Value> {
-        match self {
-            Self::Field(name) => value.get_mut(name),
-            _ => {
-                let place = self.place(value)?;
-                value.get_mut(place)
-            }
-        }
-    }
-}
-
-fn find<'a>(value: &'a Value, path: &[Step]) -> Option<&'a Value> {
+fn find<'a>(value: &'a Value, path: &[PathElement]) -> Option<&'a Value> {
     path.iter().try_fold(value, |value, step| step.of(value))
 }
 
-fn find_mut<'a>(value: &'a mut Value, path: &[Step]) -> Option<&'a mut Value> {
-    path.iter().try_fold(value, |value, step| step.of_mut(value))
+/// The same item may stand elsewhere in the live list, so places become
+/// what names the items: the keys that the type says, or else the fields
+/// that name items in most lists.
+fn name_items(place: &[PathElement], wanted: &Value, ty: Option<&Arc<Type>>) -> Path {
+    let (mut value, mut ty) = (Some(wanted), ty.cloned());
+    let mut path = Path::with_capacity(place.len());
+    for step in place {
+        let next = value.and_then(|value| step.of(value));
+        let named = match (step, ty.as_deref(), next) {
+            (PathElement::Index(_), Some(Type::List(list)), Some(item)) => list.element_of(item).ok(),
+            _ => None,
+        };
+        let by_habit = || next.filter(|_| matches!(step, PathElement::Index(_))).and_then(usual_key);
+        path.push(named.or_else(by_habit).unwrap_or_else(|| step.clone()));
+        ty = ty.and_then(|ty| match step {
+            PathElement::Field(name) => ty.field_type(name),
+            _ => ty.item_type(),
+        });
+        value = next;
+    }
+    path
+}
+
+fn usual_key(item: &Value) -> Option<PathElement> {
+    const KEYS: [&str; 7] = ["name", "containerPort", "port", "mountPath", "devicePath", "key", "type"];
+    KEYS.iter().find_map(|key| Some(PathElement::Key(vec![((*key).to_owned(), item.get(key)?.clone())])))
 }
 
 /// The paths in `value` that a JSON pointer means; none if there is nothing.
@@ -233,14 +231,14 @@ fn resolve(value: &Value, pointer: &str) -> Vec<Path> {
 }
 
 fn extend<'a>(path: Path, value: &'a Value, token: &str) -> Vec<(Path, &'a Value)> {
-    let with = |step: Step, value| (path.iter().cloned().chain([step]).collect(), value);
+    let with = |step: PathElement, value| (path.iter().cloned().chain([step]).collect(), value);
     match value {
         Value::Object(fields) => {
-            fields.get(token).map(|value| with(Step::Field(token.to_owned()), value)).into_iter().collect()
+            fields.get(token).map(|value| with(PathElement::field(token), value)).into_iter().collect()
         }
         Value::Array(items) => {
             let selected = items.iter().enumerate().filter(|(place, item)| item_matches(token, *place, item));
-            selected.map(|(place, item)| with(item_step(place, item), item)).collect()
+            selected.map(|(place, item)| with(PathElement::Index(place), item)).collect()
         }
         _ => Vec::new(),
     }
@@ -254,17 +252,6 @@ fn item_matches(token: &str, place: usize, item: &Value) -> bool {
         Some(Value::String(found)) => found == wanted,
         Some(found) => wanted.parse().is_ok_and(|wanted: Value| wanted == *found),
         None => false,
-    }
-}
-
-/// The same item may stand elsewhere in the live list, so what names it is
-/// taken before its place.
-pub(crate) fn item_step(place: usize, item: &Value) -> Step {
-    const KEYS: [&str; 7] = ["name", "containerPort", "port", "mountPath", "devicePath", "key", "type"];
-    let key = KEYS.iter().find_map(|key| Some(((*key).to_owned(), item.get(key)?.clone())));
-    match key {
-        Some(key) => Step::Item(Map::from_iter([key])),
-        None => Step::Index(place),
     }
 }
 
@@ -300,8 +287,23 @@ mod tests {
     fn applied(rule: IgnoreRule, live: &Live) -> Value {
         let mut wanted = deployment(1, "wanted");
         let id = ResourceId::new("apps", "Deployment", "web").in_namespace("a");
-        apply(&[rule], &id, &mut wanted, live, "us");
+        apply(&[rule], &id, &mut wanted, (live, None), "us");
         wanted
+    }
+
+    #[test]
+    fn the_type_says_what_names_an_item() {
+        let item = json!({"type": "object", "properties": {"n": {"type": "integer"}, "name": {"type": "string"}}});
+        let schema = json!({"type": "object", "properties": {"list": {"type": "array",
+            "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["n"], "items": item}}});
+        let ty = crate::structured_merge::type_from_json_schema(&schema, &|_| None);
+        let object = |items: Value| json!({"list": items});
+        let live = Live::read(object(json!([{"n": 1, "name": "b", "size": 5}, {"n": 2, "name": "a", "size": 6}])));
+        let mut wanted = object(json!([{"n": 2, "name": "b", "size": 1}, {"n": 3, "name": "c", "size": 1}]));
+        let id = ResourceId::new("example.com", "Widget", "w");
+        let rule = IgnoreRule::new("*", "*").pointer("/list/[n=2]/size").pointer("/list/1");
+        apply(&[rule], &id, &mut wanted, (&live, Some(&ty)), "us");
+        assert_eq!(wanted, object(json!([{"n": 2, "name": "b", "size": 6}])));
     }
 
     #[test]

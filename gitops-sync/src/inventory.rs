@@ -105,13 +105,13 @@ pub enum InventoryError {
 }
 
 /// Reads what earlier syncs have applied; nothing if there were none.
-pub(crate) async fn load(cluster: &Cluster, owner: &Owner) -> Result<Inventory, InventoryError> {
+pub(crate) async fn load(cluster: &Cluster, owner: &Owner, adopts: bool) -> Result<Inventory, InventoryError> {
     let id = owner.inventory_id();
     let read = |source| InventoryError::Read { id: Box::new(owner.inventory_id()), source };
     let mut found = live::read(cluster, [(id.clone(), kind_of(owner))]).await.map_err(read)?;
     let Some(live) = found.remove(&id) else { return Ok(Inventory::default()) };
     if owner.is_apply_set() {
-        return applyset::members(cluster, &id, &live.value).await;
+        return applyset::members(cluster, &id, &live.value, adopts).await;
     }
     let text = live.value.pointer(&format!("/data/{FIELD}")).and_then(Value::as_str).unwrap_or("[]");
     serde_json::from_str(text).map_err(|source| InventoryError::Parse { id: Box::new(id), source })

@@ -5,7 +5,8 @@ use jaq_core::{Compiler, Ctx, Filter, Vars, data, unwrap_valr};
 use jaq_json::{Val, read};
 use serde_json::Value;
 
-use crate::ignore::{Path, Step, item_step};
+use crate::ignore::Path;
+use crate::structured_merge::PathElement;
 
 /// An expression may mean the same field again and again, without an end.
 const MOST_PATHS: usize = 10_000;
@@ -55,12 +56,12 @@ fn steps(path: &Value, object: &Value) -> Option<Path> {
         match part {
             Value::String(name) => {
                 value = value.get(name)?;
-                steps.push(Step::Field(name.clone()));
+                steps.push(PathElement::field(name));
             }
             _ => {
                 let place = usize::try_from(part.as_u64()?).ok()?;
                 value = value.get(place)?;
-                steps.push(item_step(place, value));
+                steps.push(PathElement::Index(place));
             }
         }
     }
@@ -79,8 +80,8 @@ mod tests {
         let expression = ".spec.containers[] | select(.name == \"b\") | .image".to_owned();
         let found = paths(&[expression], &object);
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].last(), Some(&Step::Field("image".to_owned())));
-        assert_eq!(found[0][2], Step::Item(serde_json::Map::from_iter([("name".to_owned(), json!("b"))])));
+        assert_eq!(found[0].last(), Some(&PathElement::field("image")));
+        assert_eq!(found[0][2], PathElement::Index(1));
         assert_eq!(paths(&[".missing.field".to_owned()], &object), Vec::<Path>::new());
     }
 

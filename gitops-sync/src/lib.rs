@@ -65,12 +65,13 @@
 //!   would change for it.
 //! - Argo CD's Lua health checks are not run; custom resources have no health
 //!   under [`HealthRules::ArgoCd`], and that of their `Ready` condition under
-//!   [`HealthRules::Kstatus`].
+//!   [`HealthRules::Kstatus`], unless a [`HealthCheck`] tells it.
 //!
 //! # Features
 //!
 //! | feature | default | gives |
 //! |---|---|---|
+//! | `cel` | no | [health](HealthExpressions) by CEL expressions, as Flux's `healthCheckExprs` |
 //! | `embedded` | no | an API server in the process, for tests and first runs |
 //! | `jq` | no | [ignore rules](IgnoreRule::jq_path) by jq path, as Argo CD's applications may have them |
 
@@ -91,6 +92,7 @@ mod ignore;
 mod inventory;
 #[cfg(feature = "jq")]
 mod jq;
+mod kubernetes_event;
 mod live;
 mod manifest;
 mod mask;
@@ -108,15 +110,19 @@ mod tasks;
 
 pub use application::{
     Application, ApplicationError, ApplicationStatus, Automated, Condition, Destination, IgnoreDifferences, Kustomize,
-    Metadata, OperationState, OtherFields, ResourceResult, ResourceStatus, Source, Spec, Summary, SyncPolicy,
-    SyncResult, SyncStatus,
+    KustomizePatch, KustomizeReplica, Metadata, NamespaceMetadata, OperationState, OtherFields, ResourceResult,
+    ResourceStatus, Source, Spec, Summary, SyncPolicy, SyncResult, SyncStatus,
 };
 pub use cluster::{Cluster, ClusterError, ClusterOptions, Conflict, Propagation, ResourceType};
 pub use desired::Problem;
 pub use diff::{FieldChange, colour};
 pub use event::{Event, events};
 pub use graph::{Cycle, GraphError};
-pub use health::{Health, HealthRules, HealthStatus, Kstatus, KstatusCode, aggregate, argo_health, kstatus};
+#[cfg(feature = "cel")]
+pub use health::{ExpressionError, HealthExpressions};
+pub use health::{
+    Health, HealthCheck, HealthRules, HealthStatus, Kstatus, KstatusCode, aggregate, argo_health, kstatus,
+};
 pub use hook::{DeletePolicy, Phase};
 pub use id::{GroupKind, ResourceId};
 pub use ignore::IgnoreRule;

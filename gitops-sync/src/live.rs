@@ -7,9 +7,10 @@ use futures::future::try_join_all;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, ClusterError, ResourceType, resource_version};
-use crate::fields::{FieldSet, ManagedFields};
+use crate::fields::ManagedEntry;
 use crate::id::ResourceId;
 pub(crate) use crate::mirror::Mirror;
+use crate::structured_merge::FieldSet;
 
 /// From this many resources of one kind in one namespace on, a list is
 /// cheaper than as many single reads.
@@ -21,7 +22,7 @@ const LIST_WASTE: u64 = 20;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Live {
     pub(crate) value: Value,
-    pub(crate) managed: Vec<ManagedFields>,
+    pub(crate) managed: Vec<ManagedEntry>,
 }
 
 impl Live {
@@ -31,7 +32,7 @@ impl Live {
             .and_then(Value::as_object_mut)
             .and_then(|metadata| metadata.remove("managedFields"));
         let managed = entries.as_ref().and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        Self { managed: managed.iter().map(ManagedFields::read).collect(), value }
+        Self { managed: managed.iter().map(ManagedEntry::read).collect(), value }
     }
 
     pub(crate) fn text(&self, field: &str) -> &str {
@@ -52,10 +53,10 @@ impl Live {
 
     /// Everything that `manager` has applied.
     pub(crate) fn applied_by(&self, manager: &str) -> FieldSet {
-        self.managed
-            .iter()
-            .filter(|entry| entry.is_apply && &*entry.manager == manager)
-            .fold(FieldSet::default(), |set, entry| set.union(&entry.fields()))
+        let mut all = FieldSet::new();
+        let ours = self.managed.iter().filter(|entry| entry.is_apply && &*entry.manager == manager);
+        ours.for_each(|entry| all.extend(&entry.fields()));
+        all
     }
 }
 
@@ -180,8 +181,7 @@ mod tests {
             {"manager": "us", "operation": "Apply", "fieldsV1": {"f:spec": {"f:a": {}}}},
             {"manager": "us", "operation": "Update", "fieldsV1": {"f:spec": {"f:b": {}}}}]}}));
         assert_eq!(live.value, json!({"metadata": {"uid": "u"}}));
-        let set = live.applied_by("us");
-        assert!(set.same(&FieldSet::default().union(&FieldSet::parse(&json!({"f:spec": {"f:a": {}}})))));
-        assert!(live.applied_by("them").is_leaf());
+        assert_eq!(live.applied_by("us"), FieldSet::of_fields(&[&["spec", "a"]]));
+        assert!(live.applied_by("them").is_empty());
     }
 }

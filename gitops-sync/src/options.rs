@@ -1,12 +1,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::channel::mpsc::UnboundedSender;
+use futures::future::{BoxFuture, Shared};
+use serde_json::Value;
 
-use crate::application::Application;
+use crate::application::{Application, NamespaceMetadata};
 use crate::cluster::Propagation;
 use crate::event::Event;
-use crate::health::HealthRules;
+use crate::health::{Health, HealthCheck, HealthRules};
 use crate::id::GroupKind;
 use crate::ignore::IgnoreRule;
 use crate::ownership::Owner;
@@ -117,6 +120,9 @@ pub struct SyncOptions {
     pub namespace: Option<String>,
     /// Create that namespace if nobody else does.
     pub create_namespace: bool,
+    /// Labels and annotations that it gets, and keeps; without them it is
+    /// left as it is once it exists.
+    pub namespace_metadata: Option<NamespaceMetadata>,
     /// Whose resources these are; without it nothing is recorded and
     /// nothing pruned.
     pub owner: Option<Owner>,
@@ -138,16 +144,25 @@ pub struct SyncOptions {
     pub migrate_from: Vec<String>,
     /// What is healthy.
     pub health: HealthRules,
+    /// What is healthy for single kinds, in place of the rules.
+    pub health_checks: Vec<HealthCheck>,
     /// Wait until everything is healthy; on by default.
     pub wait: bool,
     /// How long one resource may take to become healthy, or to be gone.
     pub timeout: Duration,
     /// Longer or shorter timeouts for some kinds.
     pub kind_timeouts: Vec<(GroupKind, Duration)>,
+    /// How long to distrust the status of a custom resource that was just
+    /// applied, unless it says which generation it is about or changes
+    /// meanwhile; 2 s by default.
+    pub settle: Duration,
     /// The revision that the manifests come from, for the report.
     pub revision: Option<String>,
+    /// Write Kubernetes Events about what a sync did; off by default.
+    pub record_events: bool,
     /// Where to send what happens, as it happens.
     pub events: Option<UnboundedSender<Event>>,
+    stop: Option<Shared<BoxFuture<'static, ()>>>,
 }
 
 impl SyncOptions {
@@ -157,6 +172,7 @@ impl SyncOptions {
             field_manager: field_manager.into(),
             namespace: None,
             create_namespace: false,
+            namespace_metadata: None,
             owner: None,
             adopt_foreign: false,
             conflicts: ConflictPolicy::default(),
@@ -166,11 +182,15 @@ impl SyncOptions {
             check_creates: false,
             migrate_from: ["kubectl-client-side-apply", "before-first-apply"].map(str::to_owned).to_vec(),
             health: HealthRules::default(),
+            health_checks: Vec::new(),
             wait: true,
             timeout: Duration::from_secs(300),
             kind_timeouts: Vec::new(),
+            settle: Duration::from_secs(2),
             revision: None,
+            record_events: false,
             events: None,
+            stop: None,
         }
     }
 
@@ -201,6 +221,7 @@ impl SyncOptions {
         let owner = Owner::tracking_id(application.instance_name("argocd"), namespace.unwrap_or("default"));
         options = options.owner(owner.inventory_name(format!("{name}.inventory")));
         options.create_namespace = policy.has_option("CreateNamespace");
+        options.namespace_metadata.clone_from(&policy.managed_namespace_metadata);
         options.prune.enabled = policy.prunes();
         options.prune.allow_empty = policy.allows_empty();
         options.prune.propagation = match policy.option("PrunePropagationPolicy") {
@@ -224,6 +245,13 @@ impl SyncOptions {
     #[must_use]
     pub fn create_namespace(mut self) -> Self {
         self.create_namespace = true;
+        self
+    }
+
+    /// Keeps these labels and annotations on a namespace that it creates.
+    #[must_use]
+    pub fn namespace_metadata(mut self, metadata: NamespaceMetadata) -> Self {
+        self.namespace_metadata = Some(metadata);
         self
     }
 
@@ -291,6 +319,20 @@ impl SyncOptions {
         self
     }
 
+    /// Tells the health of one kind in another way than by the rules.
+    #[must_use]
+    pub fn health_check(mut self, check: HealthCheck) -> Self {
+        self.health_checks.push(check);
+        self
+    }
+
+    /// Sets how long to distrust a status that may be an old one.
+    #[must_use]
+    pub fn settle(mut self, time: Duration) -> Self {
+        self.settle = time;
+        self
+    }
+
     /// Does not wait for health, but where something else depends on it.
     #[must_use]
     pub fn no_wait(mut self) -> Self {
@@ -319,6 +361,33 @@ impl SyncOptions {
         self
     }
 
+    /// Writes Kubernetes Events: one about the whole, regarding the resource
+    /// that holds the inventory, and one for each resource that failed (20 at most).
+    ///
+    /// A sync that changes nothing writes none. That one cannot be written
+    /// is logged, and no failure.
+    #[must_use]
+    pub fn record_events(mut self) -> Self {
+        self.record_events = true;
+        self
+    }
+
+    /// Stops the sync at the next safe point once `signal` is done: nothing
+    /// more is begun, requests under way are brought to their end, the
+    /// inventory is written, and the report says what is left.
+    ///
+    /// ```
+    /// # use gitops_sync::SyncOptions;
+    /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    /// let options = SyncOptions::new("my-tool").stop_when(async { drop(stopped.await) });
+    /// # let _ = (stop, options);
+    /// ```
+    #[must_use]
+    pub fn stop_when(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.stop = Some(signal.boxed().shared());
+        self
+    }
+
     /// Sends what happens to `events`.
     #[must_use]
     pub fn events(mut self, events: UnboundedSender<Event>) -> Self {
@@ -335,6 +404,23 @@ impl SyncOptions {
         if let Some(events) = &self.events {
             // Nobody has to listen to the end.
             let _ = events.unbounded_send(event);
+        }
+    }
+
+    /// Done when the sync is to stop.
+    pub(crate) async fn stopped(&self) {
+        match self.stop.clone() {
+            Some(signal) => signal.await,
+            None => futures::future::pending().await,
+        }
+    }
+
+    /// The health of a live object by its own check or by the rules.
+    pub(crate) fn assess(&self, live: &Value) -> Option<Health> {
+        let is_deleted = live.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
+        match self.health_checks.iter().rev().find(|check| check.is_for(live) && !is_deleted) {
+            Some(check) => check.assess(live),
+            None => self.health.assess(live),
         }
     }
 

@@ -4,6 +4,7 @@ use crate::cluster::Cluster;
 use crate::event::Event;
 use crate::graph::GraphError;
 use crate::inventory::{self, Inventory};
+use crate::kubernetes_event;
 use crate::manifest::Manifest;
 use crate::options::SyncOptions;
 use crate::plan::{Action, Plan, PlanError, Step, plan};
@@ -45,8 +46,8 @@ pub enum SyncError {
 ///
 /// Nothing is written if the plan cannot be made as a whole. Once it is
 /// carried out, a resource that fails stops only what needs it, and is
-/// reported. Dropping the future stops the sync between two requests; the
-/// next one finishes the work.
+/// reported. [`SyncOptions::stop_when`] stops it at a safe point; dropping the
+/// future stops it wherever it is. The next sync finishes the work.
 ///
 /// # Errors
 ///
@@ -80,6 +81,7 @@ pub async fn apply(cluster: &Cluster, plan: &Plan, options: &SyncOptions) -> Res
     let after = plan.inventory_after(options, &ran);
     let report = Report::new(plan, options.revision.clone(), ran.resources);
     options.tell(|| Event::Finished { succeeded: report.succeeded() });
+    kubernetes_event::record(cluster, plan, &report, options).await;
     if let (Some(owner), Some(after)) = (&options.owner, after.filter(|after| Some(after) != wider.as_ref())) {
         let saved = inventory::save(cluster, owner, &after, &options.field_manager).await;
         saved.map_err(|source| SyncError::Inventory { report: Box::new(report.clone()), source })?;

@@ -1,10 +1,14 @@
 //! Argo CD's `Application`, as far as it says what to sync and how.
 
+mod kustomize;
 mod status;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use kustomize::{Kustomize, KustomizePatch, KustomizeReplica};
 pub use status::{
     ApplicationStatus, Condition, OperationState, ResourceResult, ResourceStatus, Summary, SyncResult, SyncStatus,
 };
@@ -174,18 +178,6 @@ pub struct Source {
     pub other: OtherFields,
 }
 
-/// Options for the kustomization of a source.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Kustomize {
-    /// Images to override: `[NAME=]NEWNAME[:TAG|@DIGEST]`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub images: Vec<String>,
-    /// Everything else.
-    #[serde(flatten)]
-    pub other: OtherFields,
-}
-
 /// The cluster and namespace that manifests go to.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Destination {
@@ -213,9 +205,45 @@ pub struct SyncPolicy {
     /// Options such as `CreateNamespace=true`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sync_options: Vec<String>,
+    /// Labels and annotations of the namespace that `CreateNamespace=true` creates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_namespace_metadata: Option<NamespaceMetadata>,
     /// Everything else.
     #[serde(flatten)]
     pub other: OtherFields,
+}
+
+/// Labels and annotations of a namespace that nobody has a manifest of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct NamespaceMetadata {
+    /// Its labels; those that others add stay.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations; those that others add stay.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl NamespaceMetadata {
+    /// No labels and no annotations.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a label.
+    #[must_use]
+    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(name.into(), value.into());
+        self
+    }
+
+    /// Adds an annotation.
+    #[must_use]
+    pub fn annotation(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.annotations.insert(name.into(), value.into());
+        self
+    }
 }
 
 impl SyncPolicy {
@@ -300,9 +328,11 @@ kind: Application
 metadata: {name: app, namespace: team, finalizers: [resources-finalizer.argocd.argoproj.io]}
 spec:
   project: default
-  source: {repoURL: 'git@example.com:a/b.git', path: p, targetRevision: dev, helm: {values: x}}
+  source: {repoURL: 'git@example.com:a/b.git', path: p, targetRevision: dev, helm: {values: x},
+    kustomize: {images: ['a=b:1'], replicas: [{name: web, count: '3'}], version: v5}}
   destination: {server: 'https://kubernetes.default.svc', namespace: airflow}
-  syncPolicy: {automated: {prune: true}, syncOptions: [CreateNamespace=true, PruneLast=false], retry: {limit: 2}}
+  syncPolicy: {automated: {prune: true}, syncOptions: [CreateNamespace=true, PruneLast=false], retry: {limit: 2},
+    managedNamespaceMetadata: {labels: {team: a}}}
 operation: {sync: {}}
 ";
 

@@ -5,6 +5,7 @@ mod discovery;
 mod error;
 mod limit;
 mod request;
+mod schema;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use self::discovery::Kinds;
 use self::limit::Limiter;
 pub use self::request::Propagation;
 pub(crate) use self::request::{ApplyMode, Deleted};
+use self::schema::Schemas;
 use crate::id::{GroupKind, ResourceId};
 use crate::live::Mirror;
 use crate::plan::Verdicts;
@@ -123,6 +125,7 @@ struct Inner {
     limiter: Limiter,
     kinds: RwLock<Option<Arc<Kinds>>>,
     discovering: Mutex<()>,
+    schemas: Schemas,
     verdicts: Verdicts,
     mirror: Mirror,
 }
@@ -148,6 +151,7 @@ impl Cluster {
             options,
             kinds: RwLock::new(None),
             discovering: Mutex::new(()),
+            schemas: Schemas::default(),
             verdicts: Verdicts::default(),
             mirror: Mirror::default(),
         };
@@ -207,6 +211,7 @@ impl Cluster {
     /// Forgets what kinds there are: a definition was applied or deleted.
     pub(crate) async fn forget_kinds(&self) {
         *self.inner.kinds.write().await = None;
+        self.inner.schemas.forget().await;
     }
 
     pub(crate) fn verdicts(&self) -> &Verdicts {

@@ -12,6 +12,10 @@ use super::discovery::ResourceType;
 use super::{Cluster, ClusterError, path_of};
 use crate::id::ResourceId;
 
+const JSON: &str = "application/json";
+/// A server that doesn't know it sends whole objects, which will do.
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+
 /// One request, to be sent as often as it takes.
 ///
 /// Everything the engine sends can be repeated: reads, server-side applies
@@ -31,7 +35,7 @@ impl Ask {
             action: action.into(),
             method: Method::GET,
             path: path.into(),
-            accept: "application/json",
+            accept: JSON,
             content_type: "",
             body: Vec::new(),
         }
@@ -108,6 +112,28 @@ impl Cluster {
         labels: Option<&str>,
         from: Option<&str>,
     ) -> Result<Listed, ClusterError> {
+        self.list_as(JSON, kind, namespace, labels, from).await
+    }
+
+    /// One page of the metadata of the objects of a kind.
+    pub(crate) async fn list_metadata(
+        &self,
+        kind: &ResourceType,
+        namespace: Option<&str>,
+        labels: Option<&str>,
+        from: Option<&str>,
+    ) -> Result<Listed, ClusterError> {
+        self.list_as(METADATA, kind, namespace, labels, from).await
+    }
+
+    async fn list_as(
+        &self,
+        accept: &'static str,
+        kind: &ResourceType,
+        namespace: Option<&str>,
+        labels: Option<&str>,
+        from: Option<&str>,
+    ) -> Result<Listed, ClusterError> {
         let mut path = format!("{}?limit=500", kind.collection(namespace));
         for (parameter, value) in [("labelSelector", labels), ("continue", from)] {
             if let Some(value) = value {
@@ -115,7 +141,9 @@ impl Cluster {
             }
         }
         let place = namespace.map(|namespace| format!(" in {namespace}")).unwrap_or_default();
-        let answer = self.ask(Ask::get(format!("list {}{place}", kind.plural), path)).await;
+        let mut ask = Ask::get(format!("list {}{place}", kind.plural), path);
+        ask.accept = accept;
+        let answer = self.ask(ask).await;
         let mut list = match answer {
             Err(error) if error.is_not_found() => json!({}),
             answer => answer?,
@@ -153,11 +181,29 @@ impl Cluster {
             action: format!("{} {id}", if mode.dry_run { "try to apply" } else { "apply" }),
             method: Method::PATCH,
             path,
-            accept: "application/json",
+            accept: JSON,
             content_type: "application/apply-patch+yaml",
             body: object.to_string().into_bytes(),
         })
         .await
+    }
+
+    /// Creates an object.
+    pub(crate) async fn create(
+        &self,
+        kind: &ResourceType,
+        id: &ResourceId,
+        object: &Value,
+    ) -> Result<(), ClusterError> {
+        let ask = Ask {
+            action: format!("create {id}"),
+            method: Method::POST,
+            path: kind.collection(id.namespace.as_deref()),
+            accept: JSON,
+            content_type: "application/json",
+            body: object.to_string().into_bytes(),
+        };
+        self.ask(ask).await.map(drop)
     }
 
     /// Changes an object with a JSON patch.
@@ -172,7 +218,7 @@ impl Cluster {
             action: format!("patch {id}"),
             method: Method::PATCH,
             path: format!("{}?fieldManager={}", path_of(kind, id), percent_encode(manager)),
-            accept: "application/json",
+            accept: JSON,
             content_type: "application/json-patch+json",
             body: patch.to_string().into_bytes(),
         })
@@ -201,7 +247,7 @@ impl Cluster {
                 action: format!("delete {id}"),
                 method: Method::DELETE,
                 path: path_of(kind, id),
-                accept: "application/json",
+                accept: JSON,
                 content_type: "application/json",
                 body: body.to_string().into_bytes(),
             })

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::set::{Element, FieldSet};
-use super::{ManagedFields, same};
+use super::ManagedEntry;
+use crate::structured_merge::{FieldSet, PathElement, equal};
 
 /// Whether applying `wanted` again as `manager` can change nothing.
 ///
@@ -11,7 +11,7 @@ use super::{ManagedFields, same};
 /// `wanted` has, and every one of them has the wanted value. `false` means
 /// that only the server can tell, because it writes values its own way
 /// (`1000m` as `1`), fills in defaults below an atomic field, and so on.
-pub(crate) fn is_applied(wanted: &Value, live: &Value, managed: &[ManagedFields], manager: &str) -> bool {
+pub(crate) fn is_applied(wanted: &Value, live: &Value, managed: &[ManagedEntry], manager: &str) -> bool {
     let mut ours = managed.iter().filter(|entry| entry.is_apply && &*entry.manager == manager);
     let (Some(entry), None) = (ours.next(), ours.next()) else { return false };
     // Under another version of the API the fields may have other names.
@@ -20,7 +20,7 @@ pub(crate) fn is_applied(wanted: &Value, live: &Value, managed: &[ManagedFields]
         return false;
     }
     let set = entry.fields();
-    let root = set.field("metadata");
+    let root = set.get(&PathElement::field("metadata"));
     let (Some(wanted), Some(live_root)) = (wanted.as_object(), live.as_object()) else { return false };
     let is_metadata_applied = match (metadata_of(wanted), root) {
         (None, None) => true,
@@ -29,11 +29,13 @@ pub(crate) fn is_applied(wanted: &Value, live: &Value, managed: &[ManagedFields]
     };
     let others = |name: &&String| !matches!(name.as_str(), "apiVersion" | "kind" | "metadata");
     let count = wanted.keys().filter(others).count();
-    let expected = set.children.len() - usize::from(root.is_some());
+    let expected = set.elements().count() - usize::from(root.is_some());
     is_metadata_applied
         && count == expected
         && wanted.iter().filter(|(name, _)| others(name)).all(|(name, wanted)| {
-            let (Some(below), Some(live)) = (set.field(name), live_root.get(name)) else { return false };
+            let (Some(below), Some(live)) = (set.get(&PathElement::field(name)), live_root.get(name)) else {
+                return false;
+            };
             matches(wanted, live, below)
         })
 }
@@ -47,8 +49,8 @@ fn metadata_of(wanted: &Map<String, Value>) -> Option<Map<String, Value>> {
 }
 
 fn matches(wanted: &Value, live: &Value, set: &FieldSet) -> bool {
-    if set.is_leaf() {
-        return same(wanted, live);
+    if set.is_empty() {
+        return equal(wanted, live);
     }
     match (wanted, live) {
         (Value::Object(wanted), live) => object(wanted, live, set),
@@ -58,48 +60,46 @@ fn matches(wanted: &Value, live: &Value, set: &FieldSet) -> bool {
 }
 
 fn object(wanted: &Map<String, Value>, live: &Value, set: &FieldSet) -> bool {
-    wanted.len() == set.children.len()
+    wanted.len() == set.elements().count()
         && wanted.iter().all(|(name, wanted)| {
-            let (Some(below), Some(live)) = (set.field(name), live.get(name)) else { return false };
+            let (Some(below), Some(live)) = (set.get(&PathElement::field(name)), live.get(name)) else { return false };
             matches(wanted, live, below)
         })
 }
 
 /// Each wanted item must be one that we own, in the live order.
 fn list(wanted: &[Value], live: &[Value], set: &FieldSet) -> bool {
-    if wanted.len() != set.children.len() {
+    let mut owned: Vec<(&PathElement, &FieldSet)> = set.elements().collect();
+    if wanted.len() != owned.len() {
         return false;
     }
-    let mut used = vec![false; set.children.len()];
     let mut next = 0;
     wanted.iter().all(|item| {
-        let Some(owned) = owned_item(item, set, &used) else { return false };
-        used[owned] = true;
-        let (element, below) = &set.children[owned];
+        let Some(place) = owned_item(item, &owned) else { return false };
+        let (element, below) = owned.swap_remove(place);
         let Some(place) = live.iter().position(|item| element.selects(item)).filter(|place| *place >= next) else {
             return false;
         };
         next = place + 1;
-        matches!(element, Element::Value(_)) || matches(item, &live[place], below)
+        matches!(element, PathElement::Value(_)) || matches(item, &live[place], below)
     })
 }
 
 /// The owned item that a wanted one is: the one with its keys, or the only
 /// one with those of its keys that it says, since others have defaults.
-fn owned_item(wanted: &Value, set: &FieldSet, used: &[bool]) -> Option<usize> {
-    let free = || set.children.iter().enumerate().filter(|(place, _)| !used[*place]);
-    if let Some((place, _)) = free().find(|(_, (element, _))| element.selects(wanted)) {
+fn owned_item(wanted: &Value, owned: &[(&PathElement, &FieldSet)]) -> Option<usize> {
+    if let Some(place) = owned.iter().position(|(element, _)| element.selects(wanted)) {
         return Some(place);
     }
-    let mut candidates = free().filter(|(_, (element, _))| agrees(element, wanted));
+    let mut candidates = owned.iter().enumerate().filter(|(_, (element, _))| agrees(element, wanted));
     let (place, _) = candidates.next()?;
     candidates.next().is_none().then_some(place)
 }
 
-fn agrees(element: &Element, wanted: &Value) -> bool {
-    let Element::Key(keys) = element else { return false };
-    keys.iter().all(|(key, value)| wanted.get(key).is_none_or(|wanted| wanted == value))
-        && keys.keys().any(|key| wanted.get(key).is_some())
+fn agrees(element: &PathElement, wanted: &Value) -> bool {
+    let PathElement::Key(keys) = element else { return false };
+    keys.iter().all(|(key, value)| wanted.get(key).is_none_or(|wanted| equal(wanted, value)))
+        && keys.iter().any(|(key, _)| wanted.get(key).is_some())
 }
 
 #[cfg(test)]
@@ -108,8 +108,8 @@ mod tests {
 
     use super::*;
 
-    fn managed(fields: Value) -> Vec<ManagedFields> {
-        vec![ManagedFields::read(&json!({
+    fn managed(fields: Value) -> Vec<ManagedEntry> {
+        vec![ManagedEntry::read(&json!({
             "manager": "us", "operation": "Apply", "apiVersion": "v1", "fieldsV1": fields,
         }))]
     }
@@ -118,7 +118,7 @@ mod tests {
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "labels": {"a": "b"}}, "spec": spec})
     }
 
-    fn owned_service() -> Vec<ManagedFields> {
+    fn owned_service() -> Vec<ManagedEntry> {
         managed(json!({
             "f:metadata": {"f:labels": {"f:a": {}}},
             "f:spec": {"f:selector": {}, "f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {".": {}, "f:port": {}}}},

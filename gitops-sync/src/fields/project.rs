@@ -1,15 +1,20 @@
 use serde_json::{Map, Value};
 
-use super::set::{Element, FieldSet};
+use crate::structured_merge::{FieldSet, PathElement};
 
 /// What of `value` is in `set`; the keys of list items stay, to tell them apart.
 pub(crate) fn project(value: &Value, set: &FieldSet) -> Value {
-    if set.is_leaf() {
+    if set.is_empty() {
         return value.clone();
     }
     match value {
         Value::Object(fields) => Value::Object(
-            fields.iter().filter_map(|(name, value)| Some((name.clone(), project(value, set.field(name)?)))).collect(),
+            set.elements()
+                .filter_map(|(element, below)| match element {
+                    PathElement::Field(name) => Some((name.clone(), project(fields.get(name)?, below))),
+                    _ => None,
+                })
+                .collect(),
         ),
         Value::Array(items) => Value::Array(items.iter().filter_map(|item| project_item(item, set)).collect()),
         _ => value.clone(),
@@ -17,11 +22,11 @@ pub(crate) fn project(value: &Value, set: &FieldSet) -> Value {
 }
 
 fn project_item(item: &Value, set: &FieldSet) -> Option<Value> {
-    let (element, below) = set.children.iter().find(|(element, _)| element.selects(item))?;
+    let (element, below) = set.elements().find(|(element, _)| element.selects(item))?;
     let mut projected = project(item, below);
-    if let (Element::Key(keys), Some(fields)) = (element, projected.as_object_mut()) {
+    if let (PathElement::Key(keys), Some(fields)) = (element, projected.as_object_mut()) {
         for (key, value) in keys {
-            fields.entry(key).or_insert_with(|| value.clone());
+            fields.entry(key.as_str()).or_insert_with(|| value.clone());
         }
     }
     Some(projected)
@@ -29,9 +34,9 @@ fn project_item(item: &Value, set: &FieldSet) -> Option<Value> {
 
 /// Takes out of `value` what is in `set`; what becomes empty by that goes too.
 pub(crate) fn remove_owned(value: &mut Value, set: &FieldSet) {
-    for (element, below) in &set.children {
+    for (element, below) in set.elements() {
         let emptied = match element {
-            Element::Field(name) => {
+            PathElement::Field(name) => {
                 let Some(part) = value.get_mut(name) else { continue };
                 is_removed(part, below)
             }
@@ -48,7 +53,7 @@ pub(crate) fn remove_owned(value: &mut Value, set: &FieldSet) {
 }
 
 fn is_removed(part: &mut Value, set: &FieldSet) -> bool {
-    if set.is_leaf() {
+    if set.is_empty() {
         return true;
     }
     remove_owned(part, set);
@@ -56,15 +61,15 @@ fn is_removed(part: &mut Value, set: &FieldSet) -> bool {
 }
 
 /// An item of which only the keys are left says nothing any more.
-fn is_removed_item(item: &mut Value, element: &Element, set: &FieldSet) -> bool {
-    if set.is_leaf() {
+fn is_removed_item(item: &mut Value, element: &PathElement, set: &FieldSet) -> bool {
+    if set.is_empty() {
         return true;
     }
-    let Element::Key(keys) = element else { return true };
-    let kept: Map<String, Value> = keys.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let PathElement::Key(keys) = element else { return true };
+    let kept: Map<String, Value> = keys.iter().cloned().collect();
     remove_owned(item, set);
     if let Some(fields) = item.as_object_mut() {
-        let left = fields.keys().any(|field| !keys.contains_key(field));
+        let left = fields.keys().any(|field| !kept.contains_key(field));
         fields.extend(kept);
         return !left;
     }
@@ -79,9 +84,9 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn remove(value: &mut Value, element: &Element) {
+fn remove(value: &mut Value, element: &PathElement) {
     match (element, value) {
-        (Element::Field(name), Value::Object(fields)) => drop(fields.remove(name)),
+        (PathElement::Field(name), Value::Object(fields)) => drop(fields.remove(name)),
         (_, Value::Array(items)) => items.retain(|item| !element.selects(item)),
         _ => {}
     }
@@ -93,17 +98,20 @@ mod tests {
 
     use super::*;
 
+    fn set_of(fields: Value) -> FieldSet {
+        FieldSet::from_fields_v1(&fields).unwrap()
+    }
+
     #[test]
     fn projects_owned_fields_only() {
-        let set =
-            FieldSet::parse(&json!({"f:spec": {"f:containers": {"k:{\"name\":\"web\"}": {".": {}, "f:image": {}}}}}));
+        let set = set_of(json!({"f:spec": {"f:containers": {"k:{\"name\":\"web\"}": {".": {}, "f:image": {}}}}}));
         let live = json!({"spec": {"replicas": 1, "containers": [{"name": "sidecar", "image": "s"}, {"name": "web", "image": "w", "tty": true}]}});
         assert_eq!(project(&live, &set), json!({"spec": {"containers": [{"name": "web", "image": "w"}]}}));
     }
 
     #[test]
     fn removes_owned_fields_and_what_they_leave_empty() {
-        let set = FieldSet::parse(&json!({"f:spec": {
+        let set = set_of(json!({"f:spec": {
             "f:replicas": {}, "f:strategy": {"f:type": {}},
             "f:containers": {"k:{\"name\":\"web\"}": {".": {}, "f:name": {}, "f:image": {}}}}}));
         let mut value = json!({"spec": {"replicas": 1, "strategy": {"type": "x"},

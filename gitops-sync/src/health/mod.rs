@@ -1,7 +1,10 @@
 //! Health as a pure function of the live object.
 
 mod argo;
+mod check;
 mod cluster_kinds;
+#[cfg(feature = "cel")]
+mod expressions;
 mod kstatus;
 mod workloads;
 
@@ -10,6 +13,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use check::HealthCheck;
+#[cfg(feature = "cel")]
+pub use expressions::{ExpressionError, HealthExpressions};
 pub use kstatus::{Kstatus, KstatusCode};
 
 /// How a resource is doing, from best to worst.

@@ -8,7 +8,7 @@ use super::step::{Action, Block, Sides};
 use super::verdict::Key;
 use crate::cluster::{ApplyMode, Cluster, ClusterError, Conflict, ResourceType};
 use crate::diff::{self, FieldChange};
-use crate::fields::{FieldSet, is_applied, project, remove_owned};
+use crate::fields::{ManagedEntry, is_applied, project, remove_owned};
 use crate::id::ResourceId;
 use crate::ignore;
 use crate::live::Live;
@@ -16,6 +16,7 @@ use crate::manifest::annotation;
 use crate::mask::Mask;
 use crate::options::{ConflictPolicy, SyncOptions};
 use crate::ownership::Claim;
+use crate::structured_merge::FieldSet;
 
 pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -27,6 +28,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) manifest: &'a Value,
     pub(crate) create_only: bool,
     pub(crate) recreate: bool,
+    /// Whether it bears, or is to bear, the owner's mark.
+    pub(crate) is_owned: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -79,7 +82,11 @@ pub(crate) async fn decide(
     }
     let mut body = Cow::Borrowed(subject.manifest);
     if ignore::concerns(&options.ignore, subject.id) {
-        ignore::apply(&options.ignore, subject.id, body.to_mut(), live, &options.field_manager);
+        let ty = match ignore::needs_type(&options.ignore, subject.id) {
+            true => cluster.merge_type(subject.kind).await?,
+            false => None,
+        };
+        ignore::apply(&options.ignore, subject.id, body.to_mut(), (live, ty.as_ref()), &options.field_manager);
     }
     let compare = Compare { cluster, subject, live, options, body: &body, migrates: migrates(live, options) };
     let mut decision = compare.decide().await?;
@@ -96,7 +103,8 @@ fn decide_at_once(subject: Subject<'_>, live: &Live, options: &SyncOptions) -> O
     if live.is_being_deleted() {
         return Some(Decision::blocked(Block::Terminating));
     }
-    let claim = options.owner.as_ref().map(|owner| owner.claim(subject.id, &live.value));
+    let owner = options.owner.as_ref().filter(|_| subject.is_owned);
+    let claim = owner.map(|owner| owner.claim(subject.id, &live.value));
     match claim {
         Some(Claim::Other(owner)) if !options.adopt_foreign && !subject.create_only => {
             Some(Decision::blocked(Block::Foreign { owner }))
@@ -111,7 +119,7 @@ fn migrates(live: &Live, options: &SyncOptions) -> bool {
     has_earlier || (!options.migrate_from.is_empty() && annotation(&live.value, LAST_APPLIED).is_some())
 }
 
-pub(crate) fn is_earlier(entry: &crate::fields::ManagedFields, options: &SyncOptions) -> bool {
+pub(crate) fn is_earlier(entry: &ManagedEntry, options: &SyncOptions) -> bool {
     entry.subresource.is_empty() && options.migrate_from.iter().any(|manager| **manager == *entry.manager)
 }
 
@@ -224,13 +232,13 @@ impl Compare<'_> {
         let after = merged.applied_by(manager);
         let mut before = self.live.applied_by(manager);
         let (mut from, mut to) = (self.live.value.clone(), merged.value.clone());
-        let is_recorded = before.same(&after) && !self.migrates;
+        let is_recorded = before == after && !self.migrates;
         if self.migrates {
             let earlier = self.earlier_fields();
             // What the earlier tool applied and nobody wants any more goes
             // once it is ours; a dry run cannot know that.
-            remove_owned(&mut to, &earlier.minus(&after));
-            before = before.union(&earlier);
+            remove_owned(&mut to, &earlier.beyond(&after));
+            before.extend(&earlier);
         }
         let set = after.union(&before);
         hide(self.subject.id, [&mut from, &mut to]);
@@ -243,8 +251,10 @@ impl Compare<'_> {
     }
 
     fn earlier_fields(&self) -> FieldSet {
-        let entries = self.live.managed.iter().filter(|entry| is_earlier(entry, self.options));
-        entries.fold(FieldSet::default(), |set, entry| set.union(&entry.fields()))
+        let mut all = FieldSet::new();
+        let earlier = self.live.managed.iter().filter(|entry| is_earlier(entry, self.options));
+        earlier.for_each(|entry| all.extend(&entry.fields()));
+        all
     }
 }
 

@@ -115,7 +115,7 @@ pub async fn plan(cluster: &Cluster, manifests: Vec<Manifest>, options: &SyncOpt
     let desired = desired::resolve(cluster, manifests, options).await?;
     check_order(&desired)?;
     let inventory = match &options.owner {
-        Some(owner) => inventory::load(cluster, owner).await.map_err(PlanError::Inventory)?,
+        Some(owner) => inventory::load(cluster, owner, options.adopt_foreign).await.map_err(PlanError::Inventory)?,
         None => Inventory::default(),
     };
     let former = former_types(cluster, &desired, &inventory).await?;

@@ -208,7 +208,7 @@ impl Step {
             phase: Phase::Sync,
             wave,
             changes: decision.changes,
-            health: live.and_then(|live| options.health.assess(&live.value)),
+            health: live.and_then(|live| options.assess(&live.value)),
             basis: live.map(basis_of),
             manifest: Some(decision.body.unwrap_or_else(|| wanted.manifest.into_value())),
             kind: wanted.kind,
@@ -260,6 +260,7 @@ impl Step {
             manifest: self.manifest.as_ref()?,
             create_only: self.create_only,
             recreate: self.recreate,
+            is_owned: self.is_owned,
         })
     }
 

@@ -28,7 +28,7 @@ impl Key {
     pub(crate) fn new(subject: Subject<'_>, live: &Live, options: &SyncOptions) -> Self {
         let mut hasher = DefaultHasher::new();
         subject.manifest.hash(&mut hasher);
-        (subject.create_only, subject.recreate).hash(&mut hasher);
+        (subject.create_only, subject.recreate, subject.is_owned).hash(&mut hasher);
         options.field_manager.hash(&mut hasher);
         (options.adopt_foreign, &options.ignore, &options.migrate_from).hash(&mut hasher);
         match &options.conflicts {

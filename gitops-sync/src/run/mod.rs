@@ -63,7 +63,9 @@ pub(crate) async fn run(
         lives: vec![None; count],
         gone: vec![false; count],
         is_finished: false,
+        is_stopped: false,
     };
+    let mut stopped = std::pin::pin!(options.stopped());
     let mut schedule = run.step(tasks.schedule, schedule::Event::Begin);
     let mut changes = run.mirror.changes();
     let mut next_poll = Instant::now() + POLL;
@@ -76,6 +78,7 @@ pub(crate) async fn run(
                 changes.mark_unchanged();
                 run.look()
             }
+            () = &mut stopped, if !run.is_stopped => run.stop(),
             () = sleep_until(next_poll), if waits => {
                 next_poll = Instant::now() + POLL;
                 run.poll()
@@ -112,6 +115,8 @@ struct Run<'a> {
     lives: Vec<Option<Arc<Live>>>,
     gone: Vec<bool>,
     is_finished: bool,
+    /// Nothing new is begun any more.
+    is_stopped: bool,
 }
 
 impl<'a> Run<'a> {
@@ -152,6 +157,7 @@ impl<'a> Run<'a> {
         match (step.action, &step.block) {
             (Action::Keep, _) => self.keep(node, position, step, schedule.settles(node)),
             (Action::Blocked, Some(block)) => vec![self.fail(node, &StepError::Blocked(block.clone()))],
+            _ if self.is_stopped => vec![self.fail(node, &StepError::Stopped)],
             _ => {
                 let (id, action, phase) = (step.id.clone(), step.action, step.phase);
                 self.options.tell(|| Event::Started { id, action, phase });
@@ -175,6 +181,14 @@ impl<'a> Run<'a> {
             }
         }
         events
+    }
+
+    /// Begins nothing more and waits for nothing more; what is under way is
+    /// brought to its end.
+    fn stop(&mut self) -> Vec<schedule::Event> {
+        self.is_stopped = true;
+        let waiting: Vec<usize> = std::mem::take(&mut self.pending).into_keys().collect();
+        waiting.into_iter().map(|node| self.fail(node, &StepError::Stopped)).collect()
     }
 
     fn widen(&mut self, node: usize) {
@@ -205,8 +219,9 @@ impl<'a> Run<'a> {
         if let Some((position, step)) = self.of_node(node) {
             let message = chain(error);
             self.options.tell(|| Event::Failed { id: step.id.clone(), message: message.clone() });
-            let was_done = matches!(error, StepError::Unhealthy { .. } | StepError::Timeout { .. })
-                && matches!(self.outcomes[position], Some(Outcome::Done | Outcome::Kept));
+            let was_done =
+                matches!(error, StepError::Unhealthy { .. } | StepError::Timeout { .. } | StepError::Stopped)
+                    && matches!(self.outcomes[position], Some(Outcome::Done | Outcome::Kept));
             let outcome = if was_done { Outcome::Unhealthy { message } } else { Outcome::Failed { message } };
             self.outcomes[position] = Some(outcome);
         }
@@ -297,7 +312,7 @@ impl<'a> Run<'a> {
     fn judge(&mut self, node: usize, mut pending: Pending, found: Option<Arc<Live>>) -> Vec<schedule::Event> {
         pending.is_asked = false;
         let Some((position, step)) = self.of_node(node) else { return Vec::new() };
-        let (verdict, health) = pending.judge(found.as_deref(), self.options.health);
+        let (verdict, health) = pending.judge(found.as_deref(), self.options);
         if let (Some(live), false) = (&found, step.is_former()) {
             self.lives[position] = Some(Arc::clone(live));
         }
@@ -307,6 +322,7 @@ impl<'a> Run<'a> {
                 self.clean_up(step, DeletePolicy::HookFailed, position);
                 vec![self.fail(node, &StepError::Unhealthy { message })]
             }
+            Verdict::Waiting if self.is_stopped => vec![self.fail(node, &StepError::Stopped)],
             Verdict::Waiting => {
                 if health.is_some() && health != pending.last {
                     pending.last = health;
@@ -348,7 +364,7 @@ impl<'a> Run<'a> {
         let rows = self.plan.steps.iter().zip(self.outcomes).zip(&self.lives);
         let resources = rows.map(|((step, outcome), live)| {
             let outcome = outcome.unwrap_or_else(|| Outcome::Skipped { reason: step.reason() });
-            let live = live.as_ref().map(|live| (&live.value, self.options.health.assess(&live.value)));
+            let live = live.as_ref().map(|live| (&live.value, self.options.assess(&live.value)));
             ResourceReport::new(step, outcome, live)
         });
         let resources = resources.collect();

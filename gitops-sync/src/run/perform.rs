@@ -70,6 +70,9 @@ pub enum StepError {
         /// Why the new one was refused.
         source: ClusterError,
     },
+    /// The sync was stopped before it was done or ready.
+    #[error("the sync was stopped")]
+    Stopped,
     /// The inventory could not be written, so nothing it has to list may be
     /// applied.
     #[error("the inventory could not be written")]
@@ -286,7 +289,7 @@ fn failed(error: ClusterError) -> StepError {
 /// has left: one manager in place of the earlier ones, and no annotation.
 fn migration(object: &Value, live: &Live, options: &SyncOptions) -> Value {
     let manager = options.field_manager.as_str();
-    let is_merged = |entry: &crate::fields::ManagedFields| {
+    let is_merged = |entry: &crate::fields::ManagedEntry| {
         is_earlier(entry, options) || (entry.is_apply && &*entry.manager == manager)
     };
     let mut fields = json!({});

@@ -1,13 +1,15 @@
 //! When something that was done can be relied on.
 
+use serde_json::Value;
 use tokio::time::{Duration, Instant};
 
 use super::perform::StepError;
-use crate::health::{Health, HealthRules, HealthStatus};
+use crate::health::{Health, HealthStatus};
 use crate::id::ResourceId;
 use crate::live::{Live, Scope};
 use crate::options::SyncOptions;
 use crate::plan::{Action, Step};
+use crate::structured_merge::builtin_type;
 
 /// A resource that was applied and is not healthy yet, or was deleted and is
 /// not gone yet.
@@ -23,6 +25,10 @@ pub(super) struct Pending {
     uid: String,
     /// The generation that was applied; an older state says nothing.
     generation: i64,
+    /// The version that was applied, and until when its status may be one
+    /// that the controller has yet to look at.
+    unsettled: Option<(String, Instant)>,
+    is_builtin: bool,
     is_hook: bool,
     wants_gone: bool,
 }
@@ -47,13 +53,15 @@ impl Pending {
             timeout,
             uid: live.map_or(basis, |live| live.uid().to_owned()),
             generation: live.map_or(0, generation),
+            unsettled: live.map(|live| (live.resource_version().to_owned(), Instant::now() + options.settle)),
+            is_builtin: builtin_type(&step.api_version(), &step.id.kind).is_some(),
             is_hook: step.action == Action::Run,
             wants_gone: step.is_former(),
         }
     }
 
     /// What a state that was seen means, and the health it shows.
-    pub(super) fn judge(&self, found: Option<&Live>, rules: HealthRules) -> (Verdict, Option<Health>) {
+    pub(super) fn judge(&self, found: Option<&Live>, options: &SyncOptions) -> (Verdict, Option<Health>) {
         let same = found.filter(|live| live.uid() == self.uid);
         if self.wants_gone {
             let waits = same.map(|_| Health::new(HealthStatus::Progressing, "it is being deleted"));
@@ -66,8 +74,22 @@ impl Pending {
         if generation(live) < self.generation {
             return (Verdict::Waiting, None);
         }
-        let health = rules.assess(&live.value);
+        let health = options.assess(&live.value);
+        if health.is_some() && !self.is_settled(live) {
+            let waits = Health::new(HealthStatus::Progressing, "its controller may not have seen it yet");
+            return (Verdict::Waiting, Some(waits));
+        }
         (judge_health(health.as_ref(), self.is_hook), health)
+    }
+
+    /// Whether its status is about what was applied, as far as anybody can
+    /// tell: it says so, somebody has changed it since, or enough time has passed.
+    fn is_settled(&self, live: &Live) -> bool {
+        let Some((version, until)) = &self.unsettled else { return true };
+        self.is_builtin
+            || says_generation(&live.value)
+            || live.resource_version() != version
+            || Instant::now() >= *until
     }
 
     pub(super) fn timed_out(&self) -> StepError {
@@ -78,6 +100,13 @@ impl Pending {
             message: last.map(|health| health.message.clone()).unwrap_or_default(),
         }
     }
+}
+
+/// Whether the status, or a condition in it, says which generation it is about.
+fn says_generation(live: &Value) -> bool {
+    let has = |value: &Value| value.get("observedGeneration").is_some();
+    let status = &live["status"];
+    has(status) || status["conditions"].as_array().is_some_and(|conditions| conditions.iter().any(has))
 }
 
 fn generation(live: &Live) -> i64 {
@@ -135,7 +164,7 @@ mod tests {
     async fn an_old_state_says_nothing() {
         let options = SyncOptions::new("us");
         let pending = Pending::new(&step(Action::Update), Some(&live("u", 2, 1)), &options);
-        let judge = |found: Option<&Live>| pending.judge(found, HealthRules::ArgoCd).0;
+        let judge = |found: Option<&Live>| pending.judge(found, &options).0;
         assert_eq!(judge(Some(&live("u", 1, 1))), Verdict::Waiting);
         assert_eq!(judge(Some(&live("u", 2, 1))), Verdict::Waiting);
         assert_eq!(judge(Some(&live("u", 2, 2))), Verdict::Ready);
@@ -145,11 +174,35 @@ mod tests {
 
     #[tokio::test]
     async fn gone_is_gone_even_if_another_has_the_name() {
-        let pending = Pending::new(&step(Action::Prune), Some(&live("u", 1, 1)), &SyncOptions::new("us"));
-        let judge = |found: Option<&Live>| pending.judge(found, HealthRules::ArgoCd).0;
+        let options = SyncOptions::new("us");
+        let pending = Pending::new(&step(Action::Prune), Some(&live("u", 1, 1)), &options);
+        let judge = |found: Option<&Live>| pending.judge(found, &options).0;
         assert_eq!(judge(Some(&live("u", 1, 1))), Verdict::Waiting);
         assert_eq!(judge(Some(&live("other", 1, 1))), Verdict::Ready);
         assert_eq!(judge(None), Verdict::Ready);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_status_without_a_generation_has_to_settle() {
+        let options = SyncOptions::new("us").health(crate::HealthRules::Kstatus).settle(Duration::from_secs(2));
+        let mut step = step(Action::Update);
+        (step.kind.group, step.kind.kind) = ("example.com".to_owned(), "Widget".to_owned());
+        step.id = ResourceId::new("example.com", "Widget", "w").in_namespace("a");
+        let live = |version: &str, condition: Value| {
+            Live::read(json!({"apiVersion": "example.com/v1", "kind": "Widget",
+                "metadata": {"uid": "u", "generation": 2, "resourceVersion": version}, "status": {"conditions": [condition]}}))
+        };
+        let ready = json!({"type": "Ready", "status": "True"});
+        let pending = Pending::new(&step, Some(&live("7", ready.clone())), &options);
+        let judge = |live: &Live| pending.judge(Some(live), &options).0;
+        assert_eq!(judge(&live("7", ready.clone())), Verdict::Waiting);
+        assert_eq!(judge(&live("8", ready.clone())), Verdict::Ready, "its controller has written something");
+        assert_eq!(
+            judge(&live("7", json!({"type": "Ready", "status": "True", "observedGeneration": 2}))),
+            Verdict::Ready
+        );
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(judge(&live("7", ready)), Verdict::Ready, "enough time has passed");
     }
 
     #[test]

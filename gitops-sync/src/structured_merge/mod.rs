@@ -60,3 +60,4 @@ pub use remove::remove;
 pub use schema::{Field, ListKind, ListType, MapType, PatchStrategy, Presence, Scalar, Type};
 pub use set::FieldSet;
 pub use validate::{TypeError, validate};
+pub(crate) use value::equal;

@@ -25,6 +25,44 @@ impl PathElement {
     pub fn field(name: impl Into<String>) -> Self {
         Self::Field(name.into())
     }
+
+    /// The part of `value` that it leads to.
+    pub(crate) fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+        match self {
+            Self::Field(name) => value.get(name),
+            _ => value.get(self.place(value)?),
+        }
+    }
+
+    /// The part of `value` that it leads to, to be changed.
+    pub(crate) fn of_mut<'a>(&self, value: &'a mut Value) -> Option<&'a mut Value> {
+        match self {
+            Self::Field(name) => value.get_mut(name),
+            _ => {
+                let place = self.place(value)?;
+                value.get_mut(place)
+            }
+        }
+    }
+
+    /// The place in a list of the item that it means.
+    pub(crate) fn place(&self, list: &Value) -> Option<usize> {
+        let items = list.as_array()?;
+        match self {
+            Self::Field(_) => None,
+            Self::Index(index) => Some(*index).filter(|index| *index < items.len()),
+            _ => items.iter().position(|item| self.selects(item)),
+        }
+    }
+
+    /// Whether an item of a list is the one it means, by what is in it.
+    pub(crate) fn selects(&self, item: &Value) -> bool {
+        match self {
+            Self::Key(keys) => keys.iter().all(|(key, value)| item.get(key).is_some_and(|found| equal(found, value))),
+            Self::Value(value) => equal(item, value),
+            Self::Field(_) | Self::Index(_) => false,
+        }
+    }
 }
 
 impl PartialEq for PathElement {

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::path::{Path, PathElement};
 use super::schema::Type;
 
+static NOTHING: FieldSet = FieldSet::new();
+
 /// A set of fields of one object, as a tree.
 ///
 /// Owning a field says nothing about its parents: those are members only if they are named
@@ -17,8 +19,8 @@ pub struct FieldSet {
 
 impl FieldSet {
     /// The empty set.
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self { members: BTreeSet::new(), children: BTreeMap::new() }
     }
 
     /// A set of these paths of plain fields.
@@ -58,6 +60,19 @@ impl FieldSet {
     /// The members below one element, without it.
     pub fn below(&self, element: &PathElement) -> Option<&FieldSet> {
         self.children.get(element).filter(|child| !child.is_empty())
+    }
+
+    /// What the set has below one element, which is nothing if it has the element as a whole;
+    /// `None` if it has neither.
+    pub(crate) fn get(&self, element: &PathElement) -> Option<&FieldSet> {
+        self.children.get(element).or_else(|| self.members.contains(element).then_some(&NOTHING))
+    }
+
+    /// The elements at the top, each with what the set has below it, which is nothing if it has
+    /// the element as a whole.
+    pub(crate) fn elements(&self) -> impl Iterator<Item = (&PathElement, &FieldSet)> {
+        let whole = self.members.iter().filter(|element| !self.children.contains_key(*element));
+        whole.map(|element| (element, &NOTHING)).chain(&self.children)
     }
 
     /// Fields in either set.
@@ -113,6 +128,18 @@ impl FieldSet {
                         .get(element)
                         .map_or_else(|| child.clone(), |other| child.recursive_difference(other)),
                 )
+            }),
+        }
+    }
+
+    /// Fields of this set that are not in the other, and have nothing of the other below them:
+    /// what is left to take away when the other is to stay.
+    #[must_use]
+    pub(crate) fn beyond(&self, kept: &Self) -> Self {
+        Self {
+            members: self.members.iter().filter(|element| kept.get(element).is_none()).cloned().collect(),
+            children: self.combine_children(|element, child| {
+                Some(kept.children.get(element).map_or_else(|| child.clone(), |kept| child.beyond(kept)))
             }),
         }
     }
@@ -181,6 +208,21 @@ mod tests {
         let all = set(&[&["a"], &["a", "b"], &["c"]]);
         assert_eq!(all.difference(&set(&[&["a"]])), set(&[&["a", "b"], &["c"]]));
         assert_eq!(all.recursive_difference(&set(&[&["a"]])), set(&[&["c"]]));
+    }
+
+    #[test]
+    fn what_is_beyond_a_set_leaves_the_parents_of_what_is_in_it() {
+        let all = set(&[&["labels"], &["labels", "a"], &["labels", "b"], &["c"]]);
+        assert_eq!(all.beyond(&set(&[&["labels", "a"]])), set(&[&["labels", "b"], &["c"]]));
+        assert_eq!(all.beyond(&set(&[])), all);
+    }
+
+    #[test]
+    fn elements_are_whole_or_have_parts() {
+        let all = set(&[&["a"], &["b", "c"], &["d"], &["d", "e"]]);
+        let parts: Vec<_> = all.elements().map(|(element, below)| (element.to_string(), below.is_empty())).collect();
+        assert_eq!(parts, [(".a".to_owned(), true), (".b".to_owned(), false), (".d".to_owned(), false)]);
+        assert_eq!(all.get(&PathElement::field("x")), None);
     }
 
     #[test]

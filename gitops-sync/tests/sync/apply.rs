@@ -185,6 +185,10 @@ async fn fields_of_kubectl_apply_become_ours() {
 
     let wanted = [namespace("app"), config_map("settings", "a")];
     assert!(world.plan(&wanted).await.diff().contains("-  old: x\n"));
+    let plan = world.plan(&wanted).await;
+    let changes = plan.steps.iter().flat_map(|step| &step.changes).map(|change| change.path.as_str());
+    let changes: Vec<_> = changes.filter(|path| !path.starts_with("metadata.annotations[")).collect();
+    assert_eq!(changes, ["data.old"], "the rest is ours as it is");
     world.sync(&wanted).await;
     let live = world.live("ConfigMap", "settings").await.unwrap();
     assert_eq!(live["data"], json!({"key": "a"}));
@@ -281,4 +285,39 @@ async fn a_failure_stops_what_needs_it_and_a_second_sync_finishes() {
     world.embedded.heal(rule);
     world.sync(&wanted).await;
     assert!(world.plan(&wanted).await.is_empty());
+}
+
+#[tokio::test]
+async fn list_keys_of_custom_resources_come_from_the_cluster() {
+    let mut world = World::new();
+    world.sync(&[namespace("app"), racks_definition()]).await;
+    let rack = |height: i64| {
+        json!({"apiVersion": "example.com/v1", "kind": "Rack", "metadata": {"name": "r"},
+            "spec": {"slots": [{"slot": 2, "name": "same", "height": height}, {"slot": 1, "name": "same", "height": 1}]}})
+    };
+    world.options.ignore = vec![IgnoreRule::new("example.com", "Rack").pointer("/spec/slots/[slot=1]/height")];
+    world.sync(&[namespace("app"), racks_definition(), rack(1)]).await;
+    let others = json!({"spec": {"slots": [{"slot": 1, "name": "same", "height": 7}, {"slot": 2, "name": "same", "height": 1}]}});
+    world.change("example.com/Rack", "r", "somebody", others).await;
+    // By name both slots would be the same.
+    world.sync(&[namespace("app"), racks_definition(), rack(3)]).await;
+    let live = world.live("example.com/Rack", "r").await.unwrap();
+    let height = |slot: i64| {
+        let slots = live["spec"]["slots"].as_array().unwrap();
+        slots.iter().find(|found| found["slot"] == slot).unwrap()["height"].clone()
+    };
+    assert_eq!((height(1), height(2)), (json!(7), json!(3)));
+}
+
+fn racks_definition() -> serde_json::Value {
+    let slot = json!({"type": "object", "required": ["slot"], "properties": {
+        "slot": {"type": "integer"}, "name": {"type": "string"}, "height": {"type": "integer"}}});
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "racks.example.com"},
+        "spec": {"group": "example.com", "scope": "Namespaced",
+            "names": {"kind": "Rack", "plural": "racks", "singular": "rack", "listKind": "RackList"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                "type": "object", "properties": {"spec": {"type": "object", "properties": {"slots": {
+                    "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["slot"], "items": slot}}}}}}}]},
+    })
 }

@@ -3,10 +3,13 @@
 mod apply;
 mod hooks;
 mod model;
+mod namespaces;
 mod owners;
 mod plans;
 mod prune;
 mod real;
 #[path = "../support/real_cluster.rs"]
 mod real_cluster;
+mod record;
+mod wait;
 mod world;

@@ -11,6 +11,8 @@
 //! Exit status: 0 in sync, or synced; with --dry-run 1 when there are
 //! differences; 2 when nothing could be done; 3 when resources failed.
 
+mod overridden;
+
 use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -25,7 +27,9 @@ use gitops_sync::{
     plan,
 };
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kustomize_core::BuildOptions;
+use kustomize_core::{BuildOptions, FileSource};
+
+use self::overridden::Overridden;
 
 const USAGE: &str = "\
 Usage: sync APPLICATION.yaml [--embedded | --kubeconfig FILE [--context C]]
@@ -123,7 +127,11 @@ fn render(arguments: &Arguments, source: &Source) -> Result<(Vec<Manifest>, Stri
     let commit = mirror.fetch(&revision)?;
     let tree = mirror.tree(commit.id)?;
     let path = if source.path.is_empty() { Path::new(".") } else { Path::new(&source.path) };
-    let manifests = if has_kustomization(&tree, path) { kustomize(&tree, path)? } else { directory(&tree, path)? };
+    let manifests = match &source.kustomize {
+        Some(changes) => kustomize(&Overridden::new(&tree, path, changes)?, path)?,
+        None if has_kustomization(&tree, path) => kustomize(&tree, path)?,
+        None => directory(&tree, path)?,
+    };
     Ok((manifests, commit.id.to_string()))
 }
 
@@ -132,8 +140,8 @@ fn has_kustomization(tree: &TreeReader, path: &Path) -> bool {
     names.iter().any(|name| tree.entry(&path.join(name)).is_ok())
 }
 
-fn kustomize(tree: &TreeReader, path: &Path) -> Result<Vec<Manifest>, AnyError> {
-    let built = kustomize_core::build(tree, path, &BuildOptions::new())?;
+fn kustomize(files: &impl FileSource, path: &Path) -> Result<Vec<Manifest>, AnyError> {
+    let built = kustomize_core::build(files, path, &BuildOptions::new())?;
     for warning in &built.warnings {
         eprintln!("{warning}");
     }
