@@ -85,6 +85,23 @@ impl Place {
         warnings
     }
 
+    /// Whether ours succeeds, which the real kustomize has to do just then, if there is one, and
+    /// leave the same kustomization file. That is put back afterwards.
+    fn edits_the_same(&self, args: &[&str]) -> bool {
+        let before = self.read("kustomization.yaml");
+        let run = |program: &Path| {
+            let output = self.run(program, args);
+            let after: serde_yaml::Value = serde_yaml::from_str(&self.read("kustomization.yaml")).expect("YAML");
+            fs::write(self.path("kustomization.yaml"), &before).expect("written");
+            (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned(), after)
+        };
+        let ours = run(&ours());
+        if let Some(real) = real() {
+            assert_eq!(ours, run(&real), "{args:?}");
+        }
+        ours.0
+    }
+
     fn fails(&self, args: &[&str]) -> String {
         let output = self.run(&ours(), args);
         assert_eq!(output.status.code(), Some(1));
@@ -142,6 +159,36 @@ fn a_base_in_another_repository() {
     assert!(place.prints_the_same(&["build", "app"]).contains("name: x-a\n"));
     assert!(place.prints_the_same(&["build", &url]).contains("name: a\n"));
     assert!(place.fails(&["build", &url.replace("v1", "v2")]).contains("v2"));
+}
+
+#[test]
+fn a_url_is_added_if_something_is_there() {
+    let text = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+    let place = Place::new(&[
+        ("kustomization.yaml", text),
+        ("pod.yaml", POD),
+        ("repo/base/kustomization.yaml", "resources: [pod.yaml]\n"),
+        ("repo/base/pod.yaml", POD),
+    ]);
+    let repo = place.path("repo");
+    if !git(&repo, &["init", "--quiet", "--initial-branch=main"]) {
+        eprintln!("skipped: no git to make a repository with");
+        return;
+    }
+    assert!(git(&repo, &["add", "."]) && git(&repo, &["commit", "--quiet", "-m", "first"]));
+    let url = format!("file://{}", repo.display());
+    for noun in ["resource", "component"] {
+        let adds = |path: &str| place.edits_the_same(&["edit", "add", noun, path]);
+        assert!(adds(&url) && adds(&format!("{url}//base?ref=main")) && adds("base.yaml") == adds("none"));
+        for missing in ["//none", "//base/pod.yaml", "//base?ref=other", "-other", "/../other"] {
+            assert!(!adds(&format!("{url}{missing}")), "{missing}");
+        }
+        assert!(!place.edits_the_same(&["edit", "add", noun, "pod.yaml", &format!("{url}-other")]));
+    }
+    assert!(place.edits_the_same(&["edit", "add", "resource", "--no-verify", "http://127.0.0.1:1/a/b"]));
+    fs::remove_file(place.path("kustomization.yaml")).expect("removed");
+    place.prints(&["create", "--resources", &format!("{url}//base")]);
+    assert!(place.prints(&["build"]).contains("name: a"));
 }
 
 #[test]
@@ -267,6 +314,66 @@ fn warnings_are_told_whatever_comes_of_the_build() {
     let warnings = place.warns_the_same(&["build", "unsorted", "--reorder=none"]);
     assert!(warnings.contains("never replaced: X\nWarning: Sorting order is set both"), "{warnings}");
     assert_eq!(place.warns_the_same(&["build", "--reorder=any", "--enable-managedby-label"]).lines().count(), 2);
+}
+
+#[test]
+fn a_generator_is_added_if_a_resource_can_be_made_of_it() {
+    let text = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+    let broken =
+        "configMapGenerator:\n- {name: broken, files: [none]}\nsecretGenerator:\n- {name: broken, envs: [none]}\n";
+    let place = Place::new(&[
+        ("kustomization.yaml", &format!("{text}{broken}")),
+        ("a.txt", "text"),
+        ("b.txt", "text"),
+        ("a.env", "a=1\n"),
+    ]);
+    fs::write(place.path("bad.env"), b"a=1\n\xff=2\n").expect("written");
+    let elsewhere = Place::new(&[("a.env", "a=1\n")]);
+    let outside = elsewhere.path("a.env").display().to_string();
+    for noun in ["configmap", "secret"] {
+        let adds = |args: &[&str]| place.edits_the_same(&[&["edit", "add", noun, "new"], args].concat());
+        for good in ["--from-literal=a=b", "--from-file=a.txt", "--from-file=k=a.t*", "--from-env-file=a.env"] {
+            assert!(adds(&[good]), "{good}");
+        }
+        for bad in [
+            "--from-literal=a",
+            "--from-file=none",
+            "--from-file=k=*.txt",
+            &format!("--from-file={outside}"),
+            "--from-env-file=none",
+            "--from-env-file=bad.env",
+            &format!("--from-env-file={outside}"),
+        ] {
+            assert!(!adds(&[bad]), "{bad}");
+        }
+        assert!(!adds(&["--from-file=k=a.txt", "--from-literal=k=b"]));
+        assert!(!place.edits_the_same(&["edit", "add", noun, "broken", "--from-literal=a=b"]));
+        assert!(!place.edits_the_same(&["edit", "set", noun, "broken", "--new-namespace=team"]));
+    }
+}
+
+#[test]
+fn fix_warns_if_a_build_gives_something_else() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  a: b\n";
+    let patch = |value| format!("'{{apiVersion: v1, kind: ConfigMap, metadata: {{name: a}}, data: {{a: {value}}}}}'");
+    let lists =
+        [format!("patches: [{{patch: {}}}]\n", patch("one")), format!("patchesStrategicMerge: [{}]\n", patch("two"))];
+    for (text, warning) in [
+        ("resources: [map.yaml]\ncommonLabels: {a: b}\n".to_owned(), None),
+        // Patches are applied after strategic merge patches, but are in front of them in the new list.
+        (format!("resources: [map.yaml]\n{}", lists.concat()), Some("different output")),
+        ("commonLabels: {a: b}\nresources: [map.yaml, none.yaml]\n".to_owned(), Some("none.yaml")),
+    ] {
+        let place = Place::new(&[("kustomization.yaml", text.as_str()), ("map.yaml", map)]);
+        let output = place.run(&ours(), &["edit", "fix"]);
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success());
+        assert_eq!(printed.contains("\nWarning: "), warning.is_some(), "{printed}");
+        assert!(printed.contains(warning.unwrap_or_default()), "{printed}");
+        fs::write(place.path("kustomization.yaml"), &text).expect("written");
+        // What is wrong with a build is told in other words.
+        assert!(warning == Some("none.yaml") || place.edits_the_same(&["edit", "fix"]));
+    }
 }
 
 #[test]

@@ -83,7 +83,10 @@ pub(crate) fn run(args: &[String]) -> Result {
     for warning in &attempt.warnings {
         eprintln!("{warning}");
     }
-    write(&attempt.resources.map_err(with_hint)?, args.get("output").map(Path::new).filter(|path| !path.as_os_str().is_empty()))
+    write(
+        &attempt.resources.map_err(with_hint)?,
+        args.get("output").map(Path::new).filter(|path| !path.as_os_str().is_empty()),
+    )
 }
 
 fn warn_of_deprecated_flags(args: &Args) {

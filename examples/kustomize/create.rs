@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_yaml::Value;
 
 use crate::args::{self, Args, Flag, switch, value};
-use crate::edit::{Result, glob, pair};
+use crate::edit::{Result, pair};
+use crate::paths::must_exist;
 
 const FLAGS: &[Flag] = &[
     value("resources"),
@@ -24,14 +25,8 @@ const FLAGS: &[Flag] = &[
 /// Runs `kustomize create ARGS` in the working directory.
 pub(crate) fn run(args: &[String]) -> Result {
     let args = args::parse(args, FLAGS)?;
-    let mut resources = Vec::new();
-    for pattern in list(&args, "resources") {
-        let found = glob(pattern)?;
-        if found.is_empty() {
-            return Err(format!("{pattern} has no match: there is no such file or directory").into());
-        }
-        resources.extend(found);
-    }
+    let patterns: Vec<String> = list(&args, "resources").map(str::to_owned).collect();
+    let mut resources = must_exist(&args, &patterns)?;
     if KustomizationFile::NAMES.iter().any(|name| Path::new(name).exists()) {
         return Err("kustomization file already exists".into());
     }

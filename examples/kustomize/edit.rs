@@ -1,15 +1,17 @@
 //! `kustomize edit`: the arguments of kustomize's own commands on top of [`KustomizationFile`].
 
 use std::error::Error;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kustomize_core::{
-    Directory, FileSource, GeneratorEntry, GeneratorKind, Glob, ImageChange, KustomizationFile, LabelPlace, Limits,
-    PatchEntry,
+    BuildOptions, Directory, FileSource, GeneratorEntry, GeneratorKind, ImageChange, KustomizationFile, LabelPlace,
+    Limits, PatchEntry,
 };
 
 use crate::args::{self, Args, Flag, switch, value};
+use crate::paths::{matching, must_exist};
+use crate::remote::repositories;
 
 pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
@@ -47,13 +49,21 @@ const PATCH_FLAGS: &[Flag] = &[
     value("label-selector"),
 ];
 
-const GENERATOR_FLAGS: &[Flag] = &[
+const CONFIG_MAP_FLAGS: &[Flag] = &[
     value("from-file"),
     value("from-literal"),
     value("from-env-file"),
     value("behavior"),
     value("namespace"),
+    switch("disableNameSuffixHash"),
+];
+
+const SECRET_FLAGS: &[Flag] = &[
+    value("from-file"),
+    value("from-literal"),
+    value("from-env-file"),
     value("type"),
+    value("namespace"),
     switch("disableNameSuffixHash"),
 ];
 
@@ -80,22 +90,24 @@ fn find(verb: &str, noun: &str) -> Option<Command> {
         ("add", "base") => command(&[], add_base),
         ("add", "buildmetadata") => command(&[], add_build_metadata),
         ("add", "component") => command(&[], |file, args| {
-            add_paths("component", must_exist(args, "a component file")?, |path| Ok(file.add_component(path)?))
+            let paths = must_exist(args, some(args, "a component file")?)?;
+            add_paths("component", paths, |path| Ok(file.add_component(path)?))
         }),
-        ("add", "configmap") => command(GENERATOR_FLAGS, |file, args| add_generated(file, args, ConfigMap)),
-        ("add", "secret") => command(GENERATOR_FLAGS, |file, args| add_generated(file, args, Secret)),
+        ("add", "configmap") => command(CONFIG_MAP_FLAGS, |file, args| add_generated(file, args, ConfigMap)),
+        ("add", "secret") => command(SECRET_FLAGS, |file, args| add_generated(file, args, Secret)),
         ("add", "generator") => command(&[], |file, args| {
-            let paths = matching(args, "a yaml file which contains a generator plugin resource")?;
+            let paths = matching(some(args, "a yaml file which contains a generator plugin resource")?)?;
             add_paths("generator", paths, |path| Ok(file.add_generator(path)?))
         }),
         ("add", "transformer") => command(&[], |file, args| {
-            let paths = matching(args, "a yaml file which contains a transformer plugin resource")?;
+            let paths = matching(some(args, "a yaml file which contains a transformer plugin resource")?)?;
             add_paths("transformer", paths, |path| Ok(file.add_transformer(path)?))
         }),
         ("add", "label") => command(LABEL, add_label),
         ("add", "patch") => command(PATCH_FLAGS, add_patch),
         ("add", "resource") => command(NO_VERIFY, |file, args| {
-            add_paths("resource", must_exist(args, "a resource file")?, |path| Ok(file.add_resource(path)?))
+            let paths = must_exist(args, some(args, "a resource file")?)?;
+            add_paths("resource", paths, |path| Ok(file.add_resource(path)?))
         }),
         ("remove", "annotation") => command(IGNORE, |file, args| {
             Ok(file.remove_annotations(&comma_separated(args, "annotation")?, args.is_on("ignore-non-existence"))?)
@@ -175,7 +187,7 @@ pub(crate) fn open() -> Result<(PathBuf, KustomizationFile)> {
 
 /// What was tried, with its cause as the source.
 #[derive(Debug)]
-struct Context(String, Box<dyn Error>);
+pub(crate) struct Context(pub(crate) String, pub(crate) Box<dyn Error>);
 
 impl std::fmt::Display for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -233,57 +245,7 @@ pub(crate) fn pair(arg: &str, what: &str) -> Result<(String, String)> {
     Ok((key.to_owned(), unquoted.to_owned()))
 }
 
-// ---- files ----
-
-/// The paths below the working directory that a pattern matches, sorted.
-pub(crate) fn glob(pattern: &str) -> Result<Vec<String>> {
-    let mut found: Vec<String> = vec![String::new()];
-    for (index, part) in pattern.split('/').enumerate() {
-        let glob = Glob::parse(part)?;
-        let mut next = Vec::new();
-        for base in found {
-            let join = |name: &str| if index == 0 { name.to_owned() } else { format!("{base}/{name}") };
-            if !glob.is_pattern() {
-                next.push(join(part));
-                continue;
-            }
-            let folder = if base.is_empty() { "." } else { &base };
-            let names = fs::read_dir(folder).into_iter().flatten().flatten();
-            let mut names: Vec<String> = names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-            names.sort();
-            next.extend(names.iter().filter(|name| glob.matches(name)).map(|name| join(name)));
-        }
-        found = next;
-    }
-    found.retain(|path| Path::new(if path.is_empty() { "/" } else { path }).symlink_metadata().is_ok());
-    Ok(found)
-}
-
-/// Paths that have to be there, unless `--no-verify` is given.
-pub(crate) fn must_exist(args: &Args, what: &str) -> Result<Vec<String>> {
-    let mut paths = Vec::new();
-    for pattern in some(args, what)? {
-        let found = if args.is_on("no-verify") { vec![pattern.clone()] } else { glob(pattern)? };
-        if found.is_empty() {
-            return Err(format!("{pattern} has no match: there is no such file or directory").into());
-        }
-        paths.extend(found);
-    }
-    Ok(paths)
-}
-
-/// Paths that may be missing: that is said, and no error.
-fn matching(args: &Args, what: &str) -> Result<Vec<String>> {
-    let mut paths = Vec::new();
-    for pattern in some(args, what)? {
-        let found = glob(pattern)?;
-        if found.is_empty() {
-            eprintln!("{pattern} has no match");
-        }
-        paths.extend(found);
-    }
-    Ok(paths)
-}
+// ---- commands ----
 
 fn add_paths(what: &str, paths: Vec<String>, mut add: impl FnMut(&str) -> Result<bool>) -> Result {
     for path in paths.iter().filter(|path| !is_kustomization(path)) {
@@ -298,8 +260,6 @@ fn add_paths(what: &str, paths: Vec<String>, mut add: impl FnMut(&str) -> Result
 fn is_kustomization(path: &str) -> bool {
     KustomizationFile::NAMES.contains(&path)
 }
-
-// ---- commands ----
 
 fn set_image(file: &mut KustomizationFile, args: &Args) -> Result {
     if args.positional.is_empty() {
@@ -401,21 +361,33 @@ fn add_generated(file: &mut KustomizationFile, args: &Args, kind: GeneratorKind)
     if !["", "create", "merge", "replace"].contains(&entry.behavior.as_str()) {
         return Err("invalid behavior: must be one of \"create\", \"merge\", or \"replace\"".into());
     }
-    Ok(file.add_generated(kind, &entry)?)
+    file.add_generated(kind, &entry)?;
+    check_generated(file, kind, &entry.name, &entry.namespace)
+}
+
+/// As kustomize does, makes the resource to see whether it can be made.
+fn check_generated(file: &KustomizationFile, kind: GeneratorKind, name: &str, namespace: &str) -> Result {
+    let options = BuildOptions::new().remote(Arc::new(repositories()?));
+    if let Some(generator) = file.generator(kind, name, namespace)? {
+        generator.resource(&Directory::new("/")?, &std::env::current_dir()?, &options)?;
+    }
+    Ok(())
 }
 
 /// `--from-file` takes several, comma-separated, each `[key=]pattern`.
 fn expand_files(args: &Args) -> Result<Vec<String>> {
     let mut files = Vec::new();
     for source in args.all("from-file").flat_map(|list| list.split(',')) {
-        let (key, pattern) = source.split_once('=').map_or((None, source), |(key, pattern)| (Some(key), pattern));
-        let found = glob(pattern)?;
-        match (key, found.as_slice()) {
-            (Some(key), [file]) => files.push(format!("{key}={file}")),
-            (Some(_), _) => {
-                return Err(format!("'{pattern}' catches {} files, should catch only one", found.len()).into());
-            }
-            (None, _) => files.extend(found),
+        let parts: Vec<&str> = source.split('=').collect();
+        match parts[..] {
+            [key, pattern] if !key.is_empty() => match &matching(&[pattern.to_owned()])?[..] {
+                [file] => files.push(format!("{key}={file}")),
+                found => {
+                    return Err(format!("'{source}' catches {} files, should catch only one", found.len()).into());
+                }
+            },
+            ["", pattern] | [pattern, ..] => files.extend(matching(&[pattern.to_owned()])?),
+            [] => {}
         }
     }
     Ok(files)
@@ -433,7 +405,8 @@ fn set_generated(file: &mut KustomizationFile, args: &Args, kind: GeneratorKind)
             format!("invalid format: {literal}: literal values must be specified in the key=value format").into()
         );
     }
-    Ok(file.set_generated(kind, name, args.text("namespace"), &literals, new_namespace)?)
+    file.set_generated(kind, name, args.text("namespace"), &literals, new_namespace)?;
+    check_generated(file, kind, name, new_namespace.unwrap_or(args.text("namespace")))
 }
 
 fn remove_generated(file: &mut KustomizationFile, args: &Args, kind: GeneratorKind) -> Result {

@@ -6,6 +6,7 @@ mod build;
 mod create;
 mod edit;
 mod fix;
+mod paths;
 mod programs;
 mod remote;
 

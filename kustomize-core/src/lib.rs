@@ -28,7 +28,7 @@
 //!    [`Resource`] converts to and from JSON and YAML values and says where it
 //!    came from; [`ResourceSet::to_yaml`] is what `kustomize build` prints.
 //! 4. A [`KustomizationFile`] is edited as `kustomize edit` does, but in place;
-//!    [`edit_all`] edits many as one change.
+//!    [`edit_all`] edits many as one change; [`effect()`] tells what a change does to what is rendered.
 //!
 //! Nothing runs a program or opens a connection unless [`BuildOptions`] say so:
 //! [`Remote`] brings bases and files from elsewhere, [`Helm`] and [`Plugins`]
@@ -44,6 +44,7 @@
 mod build;
 mod config;
 mod edit;
+mod effect;
 mod error;
 mod generate;
 mod generators;
@@ -78,9 +79,10 @@ mod yaml;
 pub use build::{Attempt, Build, attempt, build};
 pub use config::{ConfigError, FieldSpecConflict};
 pub use edit::{
-    EditAllError, EditError, FileChange, GeneratorEntry, GeneratorKind, Glob, ImageChange, KustomizationFile,
-    LabelPlace, PatchEntry, SaveError, edit_all,
+    EditAllError, EditError, FileChange, Generator, GeneratorEntry, GeneratorKind, Glob, ImageChange,
+    KustomizationFile, LabelPlace, PatchEntry, SaveError, edit_all,
 };
+pub use effect::{Effect, Rendered, effect};
 pub use error::BuildError;
 pub use generate::GenerateError;
 pub use go_regex::InvalidRegex;

@@ -27,6 +27,7 @@ struct State {
     warnings: Vec<Warning>,
     read: BTreeMap<PathBuf, Option<ContentId>>,
     reads: usize,
+    kustomizations: usize,
     schema: Option<Schema>,
     /// Something asked the built-in schema before a kustomization named another one.
     used_builtin: bool,
@@ -103,6 +104,16 @@ impl<'a> Session<'a> {
             state.read.insert(path.to_owned(), content);
             if state.reads > limit { Err(BuildError::Limit { what: "files", limit }) } else { Ok(()) }
         })
+    }
+
+    /// Counts a kustomization that is read.
+    pub(crate) fn note_kustomization(&self) -> Result<(), BuildError> {
+        let limit = self.options.limits.kustomizations;
+        let count = self.with(|state| {
+            state.kustomizations += 1;
+            state.kustomizations
+        });
+        if count > limit { Err(BuildError::Limit { what: "kustomizations", limit }) } else { Ok(()) }
     }
 
     fn remote(&self, url: &str) -> Result<&'a dyn Remote, BuildError> {

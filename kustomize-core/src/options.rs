@@ -141,12 +141,16 @@ pub struct BuildLimits {
     pub files: usize,
     /// Kustomizations that build on each other.
     pub bases: usize,
+    /// Kustomizations that are read, each as often as it is read: components that include each
+    /// other twice, and these others twice, would be read without end. Each costs some 20 µs,
+    /// and whatever it does to the resources.
+    pub kustomizations: usize,
 }
 
 impl BuildLimits {
-    /// A million files, 100 bases above each other.
+    /// A million files, 100 bases above each other, 100,000 kustomizations.
     pub fn new() -> Self {
-        Self { yaml: Limits::new(), files: 1_000_000, bases: 100 }
+        Self { yaml: Limits::new(), files: 1_000_000, bases: 100, kustomizations: 100_000 }
     }
 
     /// Sets the limits of each YAML file.
@@ -165,6 +169,12 @@ impl BuildLimits {
     #[must_use]
     pub fn bases(self, bases: usize) -> Self {
         Self { bases, ..self }
+    }
+
+    /// Sets how many kustomizations may be read.
+    #[must_use]
+    pub fn kustomizations(self, kustomizations: usize) -> Self {
+        Self { kustomizations, ..self }
     }
 }
 

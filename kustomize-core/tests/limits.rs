@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use kustomize_core::{BuildOptions, Directory, EditError, KustomizationFile, build};
+use kustomize_core::{BuildLimits, BuildOptions, Directory, EditError, KustomizationFile, build};
 use tempfile::TempDir;
 
 /// A directory whose kustomization names `a.yaml`, which is not there yet.
@@ -24,8 +24,12 @@ fn write(dir: &Path, name: &str, content: impl AsRef<[u8]>) {
 
 /// The chain of errors, one to a line; paths without the directory.
 fn error(dir: &Path, root: &str) -> String {
+    error_with(dir, root, BuildLimits::new())
+}
+
+fn error_with(dir: &Path, root: &str, limits: BuildLimits) -> String {
     let files = Directory::new(dir).expect("opened");
-    let Err(error) = build(&files, root, &BuildOptions::new()) else { panic!("it was built") };
+    let Err(error) = build(&files, root, &BuildOptions::new().limits(limits)) else { panic!("it was built") };
     let chain = successors(Some(&error as &dyn Error), |error: &&dyn Error| (*error).source());
     chain.map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
@@ -78,6 +82,21 @@ fn links_and_bases_in_a_circle_are_told() {
     }
     let told = error(dir.path(), "a");
     assert!(told.ends_with("building on a goes in a circle, as it contains a"), "{told}");
+}
+
+#[test]
+fn components_that_include_each_other_again_and_again_are_stopped() {
+    let dir = tempfile::tempdir().expect("made");
+    for level in 0..40 {
+        fs::create_dir(dir.path().join(level.to_string())).expect("created");
+        let (kind, next) = (if level == 0 { "Kustomization" } else { "Component" }, level + 1);
+        let text = format!("kind: {kind}\ncomponents: [../{next}, ../{next}]\n");
+        write(&dir.path().join(level.to_string()), "kustomization.yaml", text);
+    }
+    fs::create_dir(dir.path().join("40")).expect("created");
+    write(&dir.path().join("40"), "kustomization.yaml", "kind: Component\nnamePrefix: a\n");
+    let told = error_with(dir.path(), "0", BuildLimits::new().kustomizations(2_000));
+    assert!(told.ends_with("the build needs more than 2000 kustomizations"), "{told}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::quotes::Quotes;
 use super::render::{self, Format};
 use super::splice::{self, Splicer};
 use super::tree::{self, Content, Node};
+use crate::kustomization::fix::DEPRECATED;
 use crate::kustomization::{Kustomization, decode};
 use crate::yaml::{self, Limits, SourceText};
 
@@ -57,19 +58,20 @@ impl KustomizationFile {
             .map_err(|error| EditError::NotUtf8 { offset: error.utf8_error().valid_up_to() })?;
         let file = Self { text };
         file.root()?;
-        file.check_fields()?;
+        // So that no edit hides an error.
+        file.kustomization()?;
         Ok(file)
     }
 
-    /// Whether kustomize would take every field, so that no edit hides an error.
-    fn check_fields(&self) -> Result<(), EditError> {
+    /// The file as a build reads it: an error unless kustomize would take every field.
+    pub(super) fn kustomization(&self) -> Result<Kustomization, EditError> {
         let source = Arc::new(SourceText { text: self.text.clone() });
         let doc = yaml::parse_v2(source, &Limits::new()).map_err(|source| EditError::Yaml { source })?;
         if doc.is_null(doc.root()) {
-            return Ok(());
+            return Ok(Kustomization::default());
         }
-        let decoded = decode::strict::<Kustomization>(&doc, doc.root());
-        decoded.map(drop).map_err(|source| EditError::Field { line: source.line.unwrap_or(1), source })
+        let decoded = decode::strict(&doc, doc.root());
+        decoded.map_err(|source| EditError::Field { line: source.line.unwrap_or(1), source })
     }
 
     /// The text as it is now.
@@ -122,6 +124,9 @@ impl KustomizationFile {
         }
         match wanted {
             Some(value) => expected.insert(name.to_owned(), value.clone()),
+            None if root.as_ref().is_some_and(|root| stays_empty(root, name)) => {
+                expected.insert(name.to_owned(), Value::Array(Vec::new()))
+            }
             None => expected.remove(name),
         };
         let text = self.text.strip_prefix(BOM).unwrap_or(&self.text);
@@ -202,16 +207,21 @@ fn is_flow(root: &Node) -> bool {
     matches!(root.content, Content::Mapping { flow: true, .. })
 }
 
+/// `resources: [a]` becomes `resources: []`, so that adding it again gives the
+/// same bytes. A deprecated field is to be gone.
+fn stays_empty(root: &Node, name: &str) -> bool {
+    let is_deprecated = DEPRECATED.iter().any(|(field, _)| field.eq_ignore_ascii_case(name));
+    let is_flow_list = |value: &Node| matches!(value.content, Content::Sequence { flow: true, .. });
+    !is_flow(root) && !is_deprecated && root.entry(name).is_some_and(|(_, value)| is_flow_list(value))
+}
+
 fn remove_field(splicer: &mut Splicer<'_>, root: &Node, name: &str) {
     let Content::Mapping { entries, .. } = &root.content else { return };
     let Some(index) = entries.iter().position(|(key, _)| key.key_text() == name) else { return };
-    match &entries[index].1.content {
-        // `resources: [a]` becomes `resources: []`, so that adding it again gives the same bytes.
-        Content::Sequence { flow: true, .. } => {
-            let span = entries[index].1.span.clone();
-            splicer.replace(span, "[]".to_owned());
-        }
-        _ => splicer.remove_entry(entries, index),
+    if stays_empty(root, name) {
+        splicer.replace(entries[index].1.span.clone(), "[]".to_owned());
+    } else {
+        splicer.remove_entry(entries, index);
     }
 }
 

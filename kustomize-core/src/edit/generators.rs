@@ -90,7 +90,8 @@ impl KustomizationFile {
         self.set_fields(vec![(kind.field(), Some(Value::Array(list)))])
     }
 
-    /// Changes literals of a generator that is there, and its namespace if one is given.
+    /// Changes literals of a generator that is there, and its namespace if one is given. Of
+    /// literals with the same key, which no build takes, the last stays.
     ///
     /// # Errors
     ///
@@ -106,6 +107,9 @@ impl KustomizationFile {
         let mut list = self.list(kind.field())?;
         let entry = list.iter_mut().find(|old| is_same(old, name, namespace));
         let entry = entry.ok_or_else(|| EditError::Missing { what: format!("the {} {name}", kind.noun()) })?;
+        if !literals.is_empty() {
+            drop_repeated(entry);
+        }
         for literal in literals {
             let key = key_of(literal);
             let old = entry.get_mut("literals").and_then(Value::as_array_mut).into_iter().flatten();
@@ -165,10 +169,25 @@ fn extend(entry: &mut Value, field: &str, added: &[String]) {
 
 /// An entry without a namespace is one of the namespace `default`.
 fn is_same(entry: &Value, name: &str, namespace: &str) -> bool {
-    let or_default =
-        |namespace: &'_ str| if namespace.is_empty() { "default".to_owned() } else { namespace.to_owned() };
     let text = |field: &str| entry.get(field).and_then(Value::as_str).unwrap_or_default();
-    text("name") == name && or_default(text("namespace")) == or_default(namespace)
+    text("name") == name && is_same_namespace(text("namespace"), namespace)
+}
+
+pub(super) fn is_same_namespace(one: &str, other: &str) -> bool {
+    let means_default = |namespace: &str| ["", "default"].contains(&namespace);
+    one == other || (means_default(one) && means_default(other))
+}
+
+/// Of literals with the same key kustomize keeps the last when it changes one.
+fn drop_repeated(entry: &mut Value) {
+    let Some(literals) = entry.get_mut("literals").and_then(Value::as_array_mut) else { return };
+    let keys: Vec<Option<String>> =
+        literals.iter().map(|literal| literal.as_str().map(|literal| key_of(literal).to_owned())).collect();
+    let mut at = 0;
+    literals.retain(|_| {
+        at += 1;
+        keys[at - 1].is_none() || !keys[at..].contains(&keys[at - 1])
+    });
 }
 
 fn has_literal(entry: &Value, key: &str) -> bool {

@@ -163,3 +163,37 @@ fn check_build_metadata(option: &str) -> Result<(), EditError> {
     let wanted = format!("a buildMetadata option ({})", BUILD_METADATA.join(", "));
     Err(EditError::Argument { argument: option.to_owned(), wanted })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> KustomizationFile {
+        KustomizationFile::parse(text).expect("valid")
+    }
+
+    #[test]
+    fn the_last_item_of_a_flow_list_goes_and_comes_back() {
+        for (text, emptied) in [
+            ("resources: [a]   # why\nnamespace: x\n", "resources: []   # why\nnamespace: x\n"),
+            ("resources:\n- a\nnamespace: x\n", "namespace: x\n"),
+            ("{resources: [a], namespace: x}\n", "{namespace: x}\n"),
+            ("bases: [a]\nnamespace: x\n", "namespace: x\n"),
+        ] {
+            let mut file = file(text);
+            assert_eq!(file.remove_resources("a").expect("removed"), 1);
+            assert_eq!(file.text(), emptied);
+        }
+        let mut file = file("resources: []\n");
+        file.add_resource("a").expect("added");
+        assert_eq!(file.text(), "resources: [a]\n");
+    }
+
+    #[test]
+    fn deprecated_lists_of_one_line_become_their_successors() {
+        let mut file = file("resources: [a]\nbases: [b]\npatches: [{path: p}]\npatchesJson6902: [{path: q}]\n");
+        file.fix(|_| true).expect("fixed");
+        assert!(file.text().starts_with("resources: [a, b]\npatches: [{path: p}, {path: q}]\n"), "{}", file.text());
+        assert!(!file.text().contains("bases") && !file.text().contains("6902"));
+    }
+}

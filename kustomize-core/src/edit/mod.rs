@@ -8,6 +8,7 @@
 mod error;
 mod file;
 mod fix;
+mod generator;
 mod generators;
 mod glob;
 mod image;
@@ -26,6 +27,7 @@ mod vars;
 
 pub use error::EditError;
 pub use file::KustomizationFile;
+pub use generator::Generator;
 pub use generators::{GeneratorEntry, GeneratorKind};
 pub use glob::Glob;
 pub use image::ImageChange;

@@ -23,6 +23,13 @@ pub struct FileChange {
     pub text: String,
 }
 
+impl FileChange {
+    /// A file with this content.
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into() }
+    }
+}
+
 /// A file in which a var may be used, and the patch entry that names it.
 struct Touched {
     path: PathBuf,

@@ -181,7 +181,7 @@ pub(crate) struct GeneratorOptions {
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct ReplacementField {
     pub(crate) source: Option<SourceSelector>,
-    pub(crate) targets: Vec<TargetSelector>,
+    pub(crate) targets: Option<Vec<TargetSelector>>,
     pub(crate) source_value: Option<String>,
     pub(crate) path: String,
 }
@@ -191,7 +191,8 @@ pub(crate) struct ReplacementField {
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Replacement {
     pub(crate) source: Option<SourceSelector>,
-    pub(crate) targets: Vec<TargetSelector>,
+    /// A list without targets is something else than no list.
+    pub(crate) targets: Option<Vec<TargetSelector>>,
     pub(crate) source_value: Option<String>,
 }
 

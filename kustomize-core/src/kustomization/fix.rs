@@ -70,6 +70,10 @@ impl Kustomization {
             move_env(&mut args.env, &mut args.envs);
         }
         self.fix_helm();
+        // kustomize reads its kustomization a second time, without the lists that are empty.
+        for replacement in &mut self.replacements {
+            replacement.targets.take_if(|targets| targets.is_empty());
+        }
     }
 
     fn fix_helm(&mut self) {

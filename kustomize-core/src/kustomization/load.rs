@@ -22,6 +22,7 @@ pub(crate) struct Loaded {
 /// Reads the kustomization of the loader's directory; deprecated fields are
 /// moved to their successors, with a warning.
 pub(crate) fn load(loader: &Loader<'_>) -> Result<Loaded, BuildError> {
+    loader.session.note_kustomization()?;
     let file_name = find(loader)?;
     let (path, source) = loader.read_text(file_name)?;
     let at = |source| BuildError::Yaml { path: path.clone(), source: Box::new(source) };

@@ -64,7 +64,7 @@ pub enum ReplacementError {
         /// What is wrong, and where.
         source: DecodeError,
     },
-    /// Neither a source nor a text is given, or there are no targets.
+    /// Neither a source nor a text is given, or no targets are.
     #[error("a replacement needs a source (or sourceValue) and at least one target")]
     Incomplete,
     /// Both a source and a text are given.
@@ -188,7 +188,7 @@ impl Replacements {
                     targets: entry.targets.clone(),
                     source_value: entry.source_value.clone(),
                 });
-            } else if entry.source.is_some() || !entry.targets.is_empty() {
+            } else if entry.source.is_some() || entry.targets.as_ref().is_some_and(|targets| !targets.is_empty()) {
                 return Err(ReplacementError::PathAndFields { path: entry.path.clone() });
             } else {
                 replacements.extend(read(&entry.path, read_file)?);
@@ -233,11 +233,9 @@ fn read(path: &str, read_file: ReadFile<'_>) -> Result<Vec<Fields>, ReplacementE
 }
 
 fn apply_one(fields: &Fields, resources: &mut [Resource], ids: &mut Ids) -> Result<(), ReplacementError> {
-    if fields.targets.is_empty() || (fields.source.is_none() && fields.source_value.is_none()) {
-        return Err(ReplacementError::Incomplete);
-    }
+    let targets = fields.targets.as_ref().ok_or(ReplacementError::Incomplete)?;
     let mut source = Source::new(fields, resources, ids)?;
-    for selector in &fields.targets {
+    for selector in targets {
         let target = Target::new(selector)?;
         for index in ids.targets(&target, resources) {
             target.write(&mut resources[index], &source.value)?;
@@ -519,8 +517,16 @@ text: bar
             error("source: {name: other, fieldPath: x}", none),
             ReplacementError::MissingSourceField { .. }
         ));
-        assert!(matches!(error("sourceValue: x", ""), ReplacementError::Incomplete));
+        assert!(matches!(replaced("- {sourceValue: x}"), Err(ReplacementError::Incomplete)));
+        assert!(matches!(replaced("- {targets: []}"), Err(ReplacementError::Incomplete)));
         assert!(matches!(error("sourceValue: x", "{fieldPaths: [a]}"), ReplacementError::NoSelect));
+    }
+
+    #[test]
+    fn an_empty_list_of_targets_is_not_none() {
+        let nothing = replaced("[]").expect("replaced");
+        assert_eq!(replaced("- {sourceValue: x, targets: []}").expect("replaced"), nothing);
+        assert!(matches!(error("source: {kind: None}", ""), ReplacementError::NoSource { .. }));
     }
 
     #[test]

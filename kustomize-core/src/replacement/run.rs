@@ -46,7 +46,7 @@ impl Run {
     /// what it does itself, and if it fails before it writes anything.
     fn add(&mut self, fields: &Fields, resources: &[Resource], ids: &Ids) -> Option<()> {
         let source = Source::new(fields, resources, ids).ok()?;
-        let targets: Vec<Target> = fields.targets.iter().map(Target::new).collect::<Result<_, _>>().ok()?;
+        let targets: Vec<Target> = fields.targets.as_ref()?.iter().map(Target::new).collect::<Result<_, _>>().ok()?;
         let selected: Vec<Vec<usize>> = targets.iter().map(|target| ids.targets(target, resources)).collect();
         let is_written = |index: usize| {
             self.is_written[index] || selected.iter().any(|selected| selected.binary_search(&index).is_ok())
