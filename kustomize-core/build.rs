@@ -7,11 +7,17 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use fingerprint::fingerprint;
+
+#[path = "src/schema/fingerprint.rs"]
+mod fingerprint;
+
 const SCHEMA: &str = "schema/kubernetes-1.21.2.txt";
 
 fn main() {
     println!("cargo::rerun-if-changed={SCHEMA}");
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/schema/fingerprint.rs");
     let text = fs::read_to_string(SCHEMA).expect("the schema is part of the crate");
     let out = env::var_os("OUT_DIR").expect("cargo sets it");
     fs::write(Path::new(&out).join("kubernetes_schema.rs"), compile(&text)).expect("cargo made the directory");
@@ -105,7 +111,7 @@ impl<'a> Table<'a> {
 
     fn write(mut self) -> String {
         // As `Table::find` looks for them.
-        self.types.sort_unstable_by(|a, b| (a[0].len(), a).cmp(&(b[0].len(), b)));
+        self.types.sort_by_cached_key(|[kind, group, version, ..]| fingerprint(group, version, kind));
         let mut out = String::from("pub(super) static KUBERNETES: Table = Table {\n    nodes: Cow::Borrowed(&[\n");
         for node in &self.nodes {
             writeln!(out, "        {node},").expect("strings take it");
@@ -122,8 +128,12 @@ impl<'a> Table<'a> {
         out.push_str("    ]),\n    types: Cow::Borrowed(&[\n");
         for [kind, group, version, scope, schema] in &self.types {
             let key = format!("Cow::Borrowed({kind:?}), Cow::Borrowed({group:?}), Cow::Borrowed({version:?})");
-            writeln!(out, "        Type {{ key: ({key}), scope: {scope}, schema: {schema} }},")
-                .expect("strings take it");
+            let fingerprint = fingerprint(group, version, kind);
+            writeln!(
+                out,
+                "        Type {{ fingerprint: {fingerprint}, key: ({key}), scope: {scope}, schema: {schema} }},"
+            )
+            .expect("strings take it");
         }
         out.push_str("    ]),\n};\n");
         out

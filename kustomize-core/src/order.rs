@@ -1,6 +1,6 @@
 //! The order in which resources are printed (`sortOptions`).
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 
 use crate::kustomization::{LegacySortOptions, SortOptions};
@@ -77,31 +77,66 @@ fn ranks(options: Option<&LegacySortOptions>) -> HashMap<&str, i64> {
 }
 
 fn sort_legacy(resources: &mut ResourceSet, ranks: &HashMap<&str, i64>) {
-    resources.as_mut_vec().sort_by_cached_key(|resource| Key::new(resource, ranks));
+    let resources = resources.as_mut_vec();
+    let mut keys: Vec<_> = resources.iter().enumerate().map(|(at, resource)| (Key::new(resource, ranks), at)).collect();
+    keys.sort_unstable();
+    let order: Vec<_> = keys.into_iter().map(|(_, at)| at).collect();
+    let mut taken: Vec<_> = std::mem::take(resources).into_iter().map(Some).collect();
+    resources.extend(order.into_iter().filter_map(|at| taken[at].take()));
 }
 
+/// What is compared, in this order.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+struct Key<'a> {
     rank: i64,
     /// Orders core Namespaces against each other and the rest; see [`Key::new`].
-    namespace: Reverse<String>,
-    gvk: String,
-    id: String,
+    namespace: Reverse<Option<Joined<'a, 3>>>,
+    gvk: Joined<'a, 3>,
+    id: Joined<'a, 2>,
 }
 
-impl Key {
-    fn new(resource: &Resource, ranks: &HashMap<&str, i64>) -> Self {
+impl<'a> Key<'a> {
+    fn new(resource: &'a Resource, ranks: &HashMap<&str, i64>) -> Self {
         let (group, version) = resource.group_version();
         let kind = resource.kind();
-        let gvk = [or(group, "~G"), or(version, "~V"), or(kind, "~K")].join("_");
-        let id = [or(resource.namespace(), "~X"), or(resource.name(), "~N")].join("|");
+        let gvk = Joined { parts: [or(group, "~G"), or(version, "~V"), or(kind, "~K")], by: b'_' };
+        let id = Joined { parts: [or(resource.namespace(), "~X"), or(resource.name(), "~N")], by: b'|' };
         let rank = ranks.get(kind).copied().unwrap_or_default();
         // kustomize compares two Namespaces the wrong way round if one of them is of the core
         // group, which puts those first, the highest version before the others. With other
         // kinds between them (rank 0) that is no order at all, so there they are not special.
         let is_special = kind == "Namespace" && group.is_empty() && rank != 0;
-        let namespace = Reverse(if is_special { gvk.clone() } else { String::new() });
-        Self { rank, namespace, gvk, id }
+        Self { rank, namespace: Reverse(is_special.then_some(gvk)), gvk, id }
+    }
+}
+
+/// Texts that compare as if they were joined.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Joined<'a, const N: usize> {
+    parts: [&'a str; N],
+    by: u8,
+}
+
+impl<const N: usize> Joined<'_, N> {
+    fn bytes_from(&self, part: usize) -> impl Iterator<Item = u8> {
+        let between = move |at| (at > part).then_some(self.by);
+        (part..N).flat_map(move |at| between(at).into_iter().chain(self.parts[at].bytes()))
+    }
+}
+
+impl<const N: usize> Ord for Joined<'_, N> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (0..N).find(|at| self.parts[*at] != other.parts[*at]) {
+            None => Ordering::Equal,
+            Some(at) if at + 1 == N => self.parts[at].cmp(other.parts[at]),
+            Some(at) => self.bytes_from(at).cmp(other.bytes_from(at)),
+        }
+    }
+}
+
+impl<const N: usize> PartialOrd for Joined<'_, N> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -11,11 +11,12 @@ use crate::metadata::{self, Note};
 use crate::patch::{PatchJson6902Transformer, PatchStrategicMergeTransformer, PatchTransformer};
 use crate::plugin::{self, ExternalPlugin, HashTransformer, ValueAddTransformer};
 use crate::replacement::Replacements;
+use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
 use crate::transform::{
-    AnnotationsTransformer, ImageTagTransformer, LabelTransformer, NamespaceTransformer, PrefixTransformer,
-    ReplicaCountTransformer, SuffixTransformer, TransformError,
+    AnnotationsTransformer, EachResource, ImageTagTransformer, LabelTransformer, NamespaceTransformer,
+    PrefixTransformer, ReplicaCountTransformer, SuffixTransformer, TransformError,
 };
 
 /// A transformer with its configuration.
@@ -38,22 +39,36 @@ pub(crate) enum Transformer {
 }
 
 impl Transformer {
-    pub(crate) fn apply(&self, resources: &mut ResourceSet, schema: &Schema) -> Result<(), BoxError> {
+    /// The transformer at work, if it is one that looks at one resource at a time.
+    fn each<'a>(&'a self, schema: &'a Schema) -> Option<Box<dyn EachResource + 'a>> {
+        Some(match self {
+            Self::Prefix(transformer) => Box::new(transformer.each(schema)),
+            Self::Suffix(transformer) => Box::new(transformer.each(schema)),
+            Self::Labels(transformer) => Box::new(transformer.each()),
+            Self::Annotations(transformer) => Box::new(transformer.each()),
+            Self::Replicas(transformer) => Box::new(transformer.each()),
+            Self::Images(transformer) => Box::new(transformer.each()),
+            _ => return None,
+        })
+    }
+
+    /// Transforms all resources together; see [`each`](Self::each) for the transformers that do not.
+    fn apply(&self, resources: &mut ResourceSet, schema: &Schema) -> Result<(), BoxError> {
         match self {
             Self::StrategicMerges(transformer) => transformer.apply(resources, schema)?,
             Self::Patch(transformer) => transformer.apply(resources, schema)?,
             Self::JsonPatch(transformer) => transformer.apply(resources, schema)?,
             Self::Namespace(transformer) => transformer.apply(resources, schema)?,
-            Self::Prefix(transformer) => transformer.apply(resources, schema)?,
-            Self::Suffix(transformer) => transformer.apply(resources, schema)?,
-            Self::Labels(transformer) => transformer.apply(resources)?,
-            Self::Annotations(transformer) => transformer.apply(resources)?,
-            Self::Replicas(transformer) => transformer.apply(resources)?,
-            Self::Images(transformer) => transformer.apply(resources)?,
             Self::Replacements(transformer) => transformer.apply(resources)?,
             Self::ValueAdd(transformer) => transformer.apply(resources, schema)?,
             Self::Hash(transformer) => transformer.apply(resources, schema)?,
             Self::External(plugin) => plugin.apply(resources, schema)?,
+            Self::Prefix(_)
+            | Self::Suffix(_)
+            | Self::Labels(_)
+            | Self::Annotations(_)
+            | Self::Replicas(_)
+            | Self::Images(_) => {}
         }
         Ok(())
     }
@@ -69,13 +84,23 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    pub(crate) fn run(&self, target: &Target<'_>, resources: &mut ResourceSet) -> Result<(), BuildError> {
+    fn run(&self, target: &Target<'_>, resources: &mut ResourceSet) -> Result<(), BuildError> {
         let applied = self.transformer.apply(resources, &target.schema());
-        applied.map_err(|error| target.in_field(self.field, error))?;
-        if let Some(note) = &self.note {
-            resources.iter_mut().for_each(|resource| metadata::add_transformation(resource, note));
+        applied.map_err(|error| self.failed(target, error))?;
+        if self.note.is_some() {
+            resources.iter_mut().for_each(|resource| self.leave_note(resource));
         }
         Ok(())
+    }
+
+    fn leave_note(&self, resource: &mut Resource) {
+        if let Some(note) = &self.note {
+            metadata::add_transformation(resource, note);
+        }
+    }
+
+    fn failed(&self, target: &Target<'_>, error: impl Into<BoxError>) -> BuildError {
+        target.in_field(self.field, error)
     }
 }
 
@@ -114,7 +139,53 @@ pub(crate) fn run(
         target.loader.session.note_builtin_schema();
     }
     steps.extend(plugin::transformers(target, "transformers", &target.kustomization.transformers)?);
-    steps.iter().try_for_each(|step| step.run(target, resources))
+    run_steps(&steps, target, resources)
+}
+
+/// Runs the steps in order. Neighbours that look at one resource at a time run
+/// together, so that each resource is brought into the processor's cache once for all of them.
+pub(crate) fn run_steps(
+    mut steps: &[Step],
+    target: &Target<'_>,
+    resources: &mut ResourceSet,
+) -> Result<(), BuildError> {
+    let schema = target.schema();
+    while let [step, rest @ ..] = steps {
+        let each: Vec<_> = steps.iter().map_while(|step| step.transformer.each(&schema)).collect();
+        if each.is_empty() {
+            step.run(target, resources)?;
+            steps = rest;
+        } else {
+            let (together, rest) = steps.split_at(each.len());
+            run_each(together, each, resources).map_err(|(step, error)| together[step].failed(target, error))?;
+            steps = rest;
+        }
+    }
+    Ok(())
+}
+
+/// Runs these steps resource by resource. What fails is what would have failed
+/// first had the steps run one after the other.
+fn run_each(
+    steps: &[Step],
+    mut each: Vec<Box<dyn EachResource + '_>>,
+    resources: &mut ResourceSet,
+) -> Result<(), (usize, TransformError)> {
+    let mut failed = None;
+    for resource in resources.iter_mut() {
+        for at in 0..each.len() {
+            if let Err(error) = each[at].transform(resource) {
+                failed = Some(error);
+                each.truncate(at);
+                break;
+            }
+            steps[at].leave_note(resource);
+        }
+    }
+    for (at, each) in each.iter().enumerate() {
+        each.finish().map_err(|error| (at, error))?;
+    }
+    failed.map_or(Ok(()), |error| Err((each.len(), error)))
 }
 
 fn strategic_merges(

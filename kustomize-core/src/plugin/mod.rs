@@ -27,7 +27,7 @@ use crate::program::Programs;
 use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
-use crate::transformers::{Step, Transformer};
+use crate::transformers::{Step, Transformer, run_steps};
 
 pub(crate) use builtin::HashTransformer;
 pub(crate) use value_add::ValueAddTransformer;
@@ -313,7 +313,7 @@ fn transformer(target: &Target<'_>, config: &Resource) -> Result<Vec<Transformer
 pub(crate) fn validate(target: &Target<'_>, resources: &mut ResourceSet) -> Result<(), BuildError> {
     for step in transformers(target, "validators", &target.kustomization.validators)? {
         let before = resources.clone();
-        step.run(target, resources)?;
+        run_steps(std::slice::from_ref(&step), target, resources)?;
         if let Some(change) = change(&before, resources) {
             return Err(target.in_field("validators", PluginError::Modified { change }));
         }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::keys::Keys;
 use super::path::{FieldPath, ItemPattern, Lookup, Matcher, Part};
 use super::text;
 use crate::go_regex::InvalidRegex;
@@ -145,6 +146,7 @@ pub(super) enum Found {
 pub(super) struct Finder<'a> {
     pub(super) doc: &'a mut Document,
     pub(super) create: Option<Kind>,
+    pub(super) keys: &'a mut Keys,
     pub(super) found: Vec<Found>,
 }
 
@@ -213,7 +215,7 @@ impl Finder<'_> {
     }
 
     fn field(&mut self, node: NodeId, field: &str, rest: &[Part]) -> Result<(), PathError> {
-        let found = if field.is_empty() { self.empty_field(node)? } else { field_of(self.doc, node, field)? };
+        let found = if field.is_empty() { self.empty_field(node)? } else { self.field_of(node, field)? };
         let value = match (found, self.create) {
             (Some(value), _) => value,
             (None, None) => return Ok(()),
@@ -225,17 +227,26 @@ impl Finder<'_> {
         }
     }
 
+    fn field_of(&mut self, node: NodeId, field: &str) -> Result<Option<NodeId>, PathError> {
+        if self.doc.is_mapping(node) {
+            Ok(self.keys.get(self.doc, node, field))
+        } else {
+            field_of(self.doc, node, field)
+        }
+    }
+
     fn make_field(&mut self, node: NodeId, field: &str, kind: Kind) -> NodeId {
         let value = self.new_node(kind);
         if self.doc.is_mapping(node) {
             let key = self.doc.new_scalar(Scalar::plain(field));
-            self.doc.push_entry(node, key, value);
+            self.keys.add(self.doc, node, key, value);
         } else if field.is_empty() && !self.doc.is_null(node) {
             // To set the field without a name is to set the value itself.
             let style = self.doc.style(node);
             let empty = self.new_node(kind);
             self.doc.set_style(empty, style);
             self.doc.replace(node, empty);
+            self.keys.forget();
         }
         value
     }
@@ -251,7 +262,8 @@ impl Finder<'_> {
     fn in_text(&mut self, scalar: NodeId, element: &str, rest: &[Part]) -> Result<(), PathError> {
         let mut inner = text::parse(self.doc.text(scalar), element)?;
         let root = inner.root();
-        let mut finder = Finder { doc: &mut inner, create: self.create, found: Vec::new() };
+        let mut keys = Keys::default();
+        let mut finder = Finder { doc: &mut inner, create: self.create, keys: &mut keys, found: Vec::new() };
         finder.follow(root, rest)?;
         let found = finder.found;
         self.found.extend(found.into_iter().map(|found| match found {

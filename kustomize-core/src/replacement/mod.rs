@@ -2,13 +2,15 @@
 //! fields of others.
 
 mod follow;
+mod keys;
 mod path;
 mod run;
 mod select;
 mod text;
 mod value;
 
-use self::follow::{Finder, lookup};
+use self::follow::{Finder, Found, lookup};
+use self::keys::Keys;
 pub(crate) use self::path::FieldPath;
 use self::run::Run;
 use self::select::Ids;
@@ -238,7 +240,7 @@ fn apply_one(fields: &Fields, resources: &mut [Resource], ids: &mut Ids) -> Resu
     for selector in targets {
         let target = Target::new(selector)?;
         for index in ids.targets(&target, resources) {
-            target.write(&mut resources[index], &source.value)?;
+            target.write(&mut resources[index], &source.value, &mut Keys::default())?;
             if target.may_change_id {
                 ids.update(index, &resources[index]);
             }
@@ -336,11 +338,11 @@ impl Target {
             && ids.iter().any(|id| self.select.matches_id(id))
     }
 
-    fn write(&self, resource: &mut Resource, value: &Value) -> Result<(), ReplacementError> {
+    fn write(&self, resource: &mut Resource, value: &Value, keys: &mut Keys) -> Result<(), ReplacementError> {
         let create = self.options.create.then(|| value.kind());
         for path in &self.paths {
             if let Outcome::Unchanged { node, depth } = text::set(resource.doc_mut(), path, value, create) {
-                self.write_path(resource, (path, node, depth), value, create)?;
+                self.write_path(resource, (path, node, depth), value, create, keys)?;
             }
             if resource.doc().own_size() > MAX_SIZE {
                 return Err(ReplacementError::TooLarge { resource: Box::new(resource.id()), limit: MAX_SIZE });
@@ -356,8 +358,9 @@ impl Target {
         (path, start, depth): (&FieldPath, yaml::NodeId, usize),
         value: &Value,
         create: Option<Kind>,
+        keys: &mut Keys,
     ) -> Result<(), ReplacementError> {
-        let mut finder = Finder { doc: resource.doc_mut(), create, found: Vec::new() };
+        let mut finder = Finder { doc: resource.doc_mut(), create, keys, found: Vec::new() };
         let followed = finder.follow(start, &path.parts()[depth..]);
         let found = finder.found;
         let (field, create) = (|| path.text().to_owned(), create.is_some());
@@ -374,6 +377,9 @@ impl Target {
             return Err(ReplacementError::MissingTargetField { resource: id(resource), field: field(), create });
         }
         for target in found {
+            if !matches!(target, Found::Node(node) if resource.doc().is_scalar(node)) {
+                keys.forget();
+            }
             if let Err(source) = value.write(resource.doc_mut(), target, &self.options) {
                 return Err(ReplacementError::TargetPart { resource: id(resource), field: field(), source });
             }

@@ -4,6 +4,7 @@
 //! next with each of them takes every manifest into the processor's cache as
 //! often as there are replacements. Here it is once.
 
+use super::keys::Keys;
 use super::select::Ids;
 use super::value::Value;
 use super::{Fields, ReplacementError, Source, Target};
@@ -70,13 +71,17 @@ impl Run {
     pub(super) fn apply(&self, resources: &mut [Resource]) -> Result<(), ReplacementError> {
         let mut first_error = None;
         let mut end = self.targets.len();
+        let (mut keys, mut of) = (Keys::default(), None);
         for (index, number) in &self.writes {
             // Behind an error nothing counts but an earlier one.
             if *number >= end {
                 continue;
             }
+            if of.replace(*index) != Some(*index) {
+                keys.forget();
+            }
             let (value, target) = &self.targets[*number];
-            if let Err(error) = target.write(&mut resources[*index], &self.values[*value]) {
+            if let Err(error) = target.write(&mut resources[*index], &self.values[*value], &mut keys) {
                 (first_error, end) = (Some(error), *number);
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::follow::{Finder, Found, PathError, lookup_one};
+use super::keys::Keys;
 use super::path::{FieldPath, Part};
 use super::value::Value;
 use crate::yaml::{self, Document, EmitError, Kind, Limits, NodeId, SourceText, json};
@@ -81,7 +82,8 @@ fn walk(doc: &Document, path: &FieldPath) -> Walk {
 fn changed(text: &str, rest: &[Part], value: &Value, create: Option<Kind>) -> Option<String> {
     let mut inner = parse(text, "").ok()?;
     let root = inner.root();
-    let mut finder = Finder { doc: &mut inner, create, found: Vec::new() };
+    let mut keys = Keys::default();
+    let mut finder = Finder { doc: &mut inner, create, keys: &mut keys, found: Vec::new() };
     finder.follow(root, rest).ok()?;
     let found = finder.found;
     if found.is_empty() {

@@ -1,6 +1,7 @@
 //! What Kubernetes' OpenAPI schema says about merging: which lists a patch
 //! merges and by what key, and which kinds have no namespace.
 
+mod fingerprint;
 mod openapi;
 mod table;
 

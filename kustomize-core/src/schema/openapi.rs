@@ -67,8 +67,8 @@ pub(super) fn read(text: &str, base: Option<&Table>) -> Result<Table, SchemaErro
         }
     }
     reader.read_all()?;
-    let mut types: Vec<_> = types.into_iter().map(|(key, (scope, schema))| Type { key, scope, schema }).collect();
-    types.sort_by(|a, b| a.order().cmp(&b.order()));
+    let mut types: Vec<_> = types.into_iter().map(|(key, (scope, schema))| Type::new(key, scope, schema)).collect();
+    types.sort_by_key(|of| of.fingerprint);
     let definitions = base.map(|base| base.definitions.clone()).unwrap_or_default();
     Ok(Table { nodes: reader.nodes.into(), fields: reader.fields.into(), definitions, types: types.into() })
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::fingerprint::fingerprint;
+
 /// Index of a [`Node`].
 pub(super) type NodeIndex = u32;
 
@@ -14,7 +16,7 @@ pub(super) struct Table {
     pub(super) fields: Cow<'static, [(Text, NodeIndex)]>,
     /// Schemas by the names by which others refer to them, sorted.
     pub(super) definitions: Cow<'static, [(Text, NodeIndex)]>,
-    /// Sorted by [`Type::order`].
+    /// Sorted by their fingerprint.
     pub(super) types: Cow<'static, [Type]>,
 }
 
@@ -38,6 +40,8 @@ impl Node {
 /// A kind of resource.
 #[derive(Debug, Clone)]
 pub(super) struct Type {
+    /// Of the key.
+    pub(super) fingerprint: u64,
     /// Kind, group and version.
     pub(super) key: (Text, Text, Text),
     pub(super) scope: Option<Scope>,
@@ -45,10 +49,13 @@ pub(super) struct Type {
 }
 
 impl Type {
-    /// By the length of the kind first, which tells most of them apart without a look at the text.
-    pub(super) fn order(&self) -> (usize, &str, &str, &str) {
-        let (kind, group, version) = &self.key;
-        (kind.len(), kind, group, version)
+    pub(super) fn new(key: (Text, Text, Text), scope: Option<Scope>, schema: Option<NodeIndex>) -> Self {
+        let (kind, group, version) = &key;
+        Self { fingerprint: fingerprint(group, version, kind), key, scope, schema }
+    }
+
+    fn is(&self, group: &str, version: &str, kind: &str) -> bool {
+        self.key.0 == kind && self.key.1 == group && self.key.2 == version
     }
 }
 
@@ -61,8 +68,10 @@ pub(super) enum Scope {
 
 impl Table {
     pub(super) fn find(&self, group: &str, version: &str, kind: &str) -> Option<&Type> {
-        let wanted = (kind.len(), kind, group, version);
-        self.types.binary_search_by(|of| of.order().cmp(&wanted)).ok().map(|index| &self.types[index])
+        let wanted = fingerprint(group, version, kind);
+        let from = self.types.partition_point(|of| of.fingerprint < wanted);
+        let alike = self.types[from..].iter().take_while(|of| of.fingerprint == wanted);
+        alike.into_iter().find(|of| of.is(group, version, kind))
     }
 
     pub(super) fn definition(&self, name: &str) -> Option<NodeIndex> {

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::TransformError;
+use super::EachResource;
 use super::entries::Entries;
 use crate::config::{FieldSpecs, TransformerConfig};
-use crate::resource_set::ResourceSet;
 
 /// Adds annotations to the fields of its field specs.
 #[derive(Debug, Clone)]
@@ -25,7 +24,7 @@ impl AnnotationsTransformer {
         Self::new(annotations.clone(), Arc::clone(&config.common_annotations))
     }
 
-    pub(crate) fn apply(&self, resources: &mut ResourceSet) -> Result<(), TransformError> {
-        Entries::new(&self.annotations, &self.specs).add_to(resources)
+    pub(crate) fn each(&self) -> impl EachResource + '_ {
+        Entries::new(&self.annotations, &self.specs)
     }
 }

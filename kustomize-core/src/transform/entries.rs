@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::field_spec::{Field, FieldError, Make, find_or_make, push_entry, require_kind, style_of_new};
-use super::{TransformError, failed_at};
+use super::{EachResource, TransformError, failed_at};
 use crate::config::FieldSpecs;
 use crate::resource::Resource;
-use crate::resource_set::ResourceSet;
 use crate::yaml::{Document, Kind, NodeId, Scalar, Style, Tag};
 
 /// Entries to add to every field of `specs`.
@@ -31,15 +30,13 @@ impl<'a> Entries<'a> {
         let entry = |(key, text): (&'a String, &'a String)| Entry { key, text, style: style_of_new(text), added: None };
         Self { entries: pairs.iter().map(entry).collect(), specs, fields: Vec::new() }
     }
+}
 
-    pub(super) fn add_to(&mut self, resources: &mut ResourceSet) -> Result<(), TransformError> {
+impl EachResource for Entries<'_> {
+    fn transform(&mut self, resource: &mut Resource) -> Result<(), TransformError> {
         if self.entries.is_empty() {
             return Ok(());
         }
-        resources.iter_mut().try_for_each(|resource| self.add_to_one(resource))
-    }
-
-    fn add_to_one(&mut self, resource: &mut Resource) -> Result<(), TransformError> {
         self.entries.iter_mut().for_each(|entry| entry.added = None);
         for tree in self.specs.trees(resource.kind()) {
             let specs = tree.for_version(resource.api_version());

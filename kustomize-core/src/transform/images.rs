@@ -5,12 +5,11 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::field_spec::{Field, FieldError, Found, require_kind, set_scalar};
-use super::{TransformError, failed_at, field_error};
+use super::{EachResource, TransformError, failed_at, field_error};
 use crate::config::FieldSpecs;
 use crate::go_regex::go_regex;
 use crate::kustomization::Image;
 use crate::resource::Resource;
-use crate::resource_set::ResourceSet;
 use crate::yaml::{Document, Kind, NodeId, Tag};
 
 /// Gives images another name, tag or digest.
@@ -45,15 +44,8 @@ impl ImageTagTransformer {
         Ok(Self { images, specs })
     }
 
-    pub(crate) fn apply(&self, resources: &mut ResourceSet) -> Result<(), TransformError> {
-        if self.images.is_empty() {
-            return Ok(());
-        }
-        let mut found = Found::default();
-        resources
-            .iter_mut()
-            .filter(|resource| resource.kind() != "CustomResourceDefinition")
-            .try_for_each(|resource| self.apply_to(resource, &mut found))
+    pub(crate) fn each(&self) -> impl EachResource + '_ {
+        Images { transformer: self, found: Found::default() }
     }
 
     fn apply_to(&self, resource: &mut Resource, found: &mut Found) -> Result<(), TransformError> {
@@ -75,6 +67,21 @@ impl ImageTagTransformer {
             fields.try_for_each(|(_, field)| rule.update(resource, *field))
         });
         done.map_err(|error| field_error(resource, "image", error))
+    }
+}
+
+/// The transformer at work.
+struct Images<'a> {
+    transformer: &'a ImageTagTransformer,
+    found: Found,
+}
+
+impl EachResource for Images<'_> {
+    fn transform(&mut self, resource: &mut Resource) -> Result<(), TransformError> {
+        if self.transformer.images.is_empty() || resource.kind() == "CustomResourceDefinition" {
+            return Ok(());
+        }
+        self.transformer.apply_to(resource, &mut self.found)
     }
 }
 

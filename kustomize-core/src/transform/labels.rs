@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use super::TransformError;
 use super::entries::Entries;
+use super::{EachResource, TransformError};
 use crate::config::{FieldSpecConflict, FieldSpecs, TransformerConfig};
 use crate::kustomization::{FieldSpec, Label};
-use crate::resource_set::ResourceSet;
 
 /// Adds labels to the fields of its field specs.
 #[derive(Debug, Clone)]
@@ -39,8 +38,8 @@ impl LabelTransformer {
         Ok(Self::new(label.pairs.clone(), specs))
     }
 
-    pub(crate) fn apply(&self, resources: &mut ResourceSet) -> Result<(), TransformError> {
-        Entries::new(&self.labels, &self.specs).add_to(resources)
+    pub(crate) fn each(&self) -> impl EachResource + '_ {
+        Entries::new(&self.labels, &self.specs)
     }
 }
 

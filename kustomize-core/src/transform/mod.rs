@@ -28,6 +28,17 @@ use crate::go_regex::InvalidRegex;
 use crate::id::{Gvk, ResourceId};
 use crate::resource::Resource;
 
+/// A transformer at work that looks at one resource at a time, so that several
+/// can be done with a resource before the next one is looked at.
+pub(crate) trait EachResource {
+    fn transform(&mut self, resource: &mut Resource) -> Result<(), TransformError>;
+
+    /// Says what was wrong with all of them, once all were transformed.
+    fn finish(&self) -> Result<(), TransformError> {
+        Ok(())
+    }
+}
+
 /// Why a transformer failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::field_spec::{Field, Make, find_or_make, set_scalar};
-use super::{TransformError, failed_at};
+use super::{EachResource, TransformError, failed_at};
 use crate::config::{FieldSpecs, PathTree, Specs, bits};
 use crate::resource::Resource;
-use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
 use crate::yaml::{Document, NodeId, Tag};
 
@@ -25,14 +24,14 @@ pub(crate) struct SuffixTransformer {
 }
 
 impl PrefixTransformer {
-    pub(crate) fn apply(&self, resources: &mut ResourceSet, schema: &Schema) -> Result<(), TransformError> {
-        Affix::new(&self.prefix, false, schema).add_to(resources, &self.specs)
+    pub(crate) fn each<'a>(&'a self, schema: &'a Schema) -> impl EachResource + 'a {
+        Affix::new(&self.prefix, false, &self.specs, schema)
     }
 }
 
 impl SuffixTransformer {
-    pub(crate) fn apply(&self, resources: &mut ResourceSet, schema: &Schema) -> Result<(), TransformError> {
-        Affix::new(&self.suffix, true, schema).add_to(resources, &self.specs)
+    pub(crate) fn each<'a>(&'a self, schema: &'a Schema) -> impl EachResource + 'a {
+        Affix::new(&self.suffix, true, &self.specs, schema)
     }
 }
 
@@ -42,28 +41,19 @@ struct Affix<'a> {
     /// As the history keeps it: kustomize joins and splits it at commas.
     parts: Vec<Arc<str>>,
     suffix: bool,
+    specs: &'a FieldSpecs,
     schema: &'a Schema,
     fields: Vec<Field>,
     buffer: String,
 }
 
 impl<'a> Affix<'a> {
-    fn new(text: &'a str, suffix: bool, schema: &'a Schema) -> Self {
+    fn new(text: &'a str, suffix: bool, specs: &'a FieldSpecs, schema: &'a Schema) -> Self {
         let parts = if text.is_empty() { Vec::new() } else { text.split(',').map(Arc::from).collect() };
-        Self { text, parts, suffix, schema, fields: Vec::new(), buffer: String::new() }
+        Self { text, parts, suffix, specs, schema, fields: Vec::new(), buffer: String::new() }
     }
 
-    fn add_to(&mut self, resources: &mut ResourceSet, specs: &FieldSpecs) -> Result<(), TransformError> {
-        for resource in resources.iter_mut().filter(|resource| !is_never_renamed(resource)) {
-            for tree in specs.trees(resource.original_kind()) {
-                let matching = tree.for_version(resource.api_version());
-                bits(matching).try_for_each(|spec| self.add_to_one(resource, tree, spec))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn add_to_one(&mut self, resource: &mut Resource, tree: &PathTree, bit: Specs) -> Result<(), TransformError> {
+    fn add_to(&mut self, resource: &mut Resource, tree: &PathTree, bit: Specs) -> Result<(), TransformError> {
         let spec = tree.spec(bit);
         if spec.path.as_str() == "metadata/name" && !self.text.is_empty() {
             self.record(resource);
@@ -98,6 +88,19 @@ impl<'a> Affix<'a> {
         self.buffer.push_str(after);
         // Without a tag, as kustomize has it: `1` after `0` is the number 10.
         set_scalar(doc, field, Tag::Implicit, &self.buffer)
+    }
+}
+
+impl EachResource for Affix<'_> {
+    fn transform(&mut self, resource: &mut Resource) -> Result<(), TransformError> {
+        if is_never_renamed(resource) {
+            return Ok(());
+        }
+        for tree in self.specs.trees(resource.original_kind()) {
+            let matching = tree.for_version(resource.api_version());
+            bits(matching).try_for_each(|spec| self.add_to(resource, tree, spec))?;
+        }
+        Ok(())
     }
 }
 

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::field_spec::{Field, Make, find_or_make, set_scalar};
-use super::{TransformError, WantedNames, failed_at};
+use super::{EachResource, TransformError, WantedNames, failed_at};
 use crate::config::{FieldSpecs, bits};
 use crate::id::Gvk;
 use crate::kustomization::{FieldSpec, Replica};
 use crate::resource::Resource;
-use crate::resource_set::ResourceSet;
 use crate::yaml::Tag;
 
 /// Sets how many replicas workloads have.
@@ -19,43 +18,15 @@ pub(crate) struct ReplicaCountTransformer {
 }
 
 impl ReplicaCountTransformer {
-    pub(crate) fn apply(&self, resources: &mut ResourceSet) -> Result<(), TransformError> {
-        if self.replicas.is_empty() {
-            return Ok(());
-        }
-        let named = self.resources_by_replica(resources);
-        let mut fields = Vec::new();
-        for (replica, targets) in self.replicas.iter().zip(named) {
-            let mut found = false;
-            for target in targets {
-                let resource = &mut resources.as_mut_vec()[target];
-                found |= self
-                    .specs
-                    .as_slice()
-                    .iter()
-                    .any(|spec| has_had_id(resource, &replica.name, [&spec.group, &spec.version, &spec.kind]));
-                self.set(resource, replica, &mut fields)?;
-            }
-            if !found {
-                return Err(self.not_found(replica));
-            }
-        }
-        Ok(())
+    pub(crate) fn each(&self) -> impl EachResource + '_ {
+        let wanted = WantedNames::new(self.replicas.iter().map(|replica| replica.name.as_str()));
+        let found = vec![false; self.replicas.len()];
+        Replicas { transformer: self, wanted, found, named: Vec::new(), fields: Vec::new() }
     }
 
-    /// For each replica the resources that have or had its name.
-    fn resources_by_replica(&self, resources: &ResourceSet) -> Vec<Vec<usize>> {
-        let wanted = WantedNames::new(self.replicas.iter().map(|replica| replica.name.as_str()));
-        let mut found = vec![Vec::new(); self.replicas.len()];
-        for (index, resource) in resources.iter().enumerate() {
-            let previous = resource.history.previous.iter().map(|previous| &*previous.name);
-            for replica in previous.chain([resource.name()]).flat_map(|name| wanted.entries(name)) {
-                if found[*replica].last() != Some(&index) {
-                    found[*replica].push(index);
-                }
-            }
-        }
-        found
+    fn is_for(&self, replica: &Replica, resource: &Resource) -> bool {
+        let mut specs = self.specs.as_slice().iter();
+        specs.any(|spec| has_had_id(resource, &replica.name, [&spec.group, &spec.version, &spec.kind]))
     }
 
     fn set(&self, resource: &mut Resource, replica: &Replica, fields: &mut Vec<Field>) -> Result<(), TransformError> {
@@ -88,6 +59,38 @@ impl ReplicaCountTransformer {
             name: replica.name.clone(),
             kinds: self.specs.as_slice().iter().map(kind).collect(),
         }
+    }
+}
+
+/// The transformer at work.
+struct Replicas<'a> {
+    transformer: &'a ReplicaCountTransformer,
+    wanted: WantedNames<'a>,
+    /// For each replica whether there is a resource for it.
+    found: Vec<bool>,
+    /// The replicas that name the resource at hand.
+    named: Vec<usize>,
+    fields: Vec<Field>,
+}
+
+impl EachResource for Replicas<'_> {
+    fn transform(&mut self, resource: &mut Resource) -> Result<(), TransformError> {
+        self.named.clear();
+        let previous = resource.history.previous.iter().map(|previous| &*previous.name);
+        self.named.extend(previous.chain([resource.name()]).flat_map(|name| self.wanted.entries(name)));
+        self.named.sort_unstable();
+        self.named.dedup();
+        for at in &self.named {
+            let replica = &self.transformer.replicas[*at];
+            self.found[*at] |= self.transformer.is_for(replica, resource);
+            self.transformer.set(resource, replica, &mut self.fields)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&self) -> Result<(), TransformError> {
+        let missing = self.found.iter().position(|found| !found);
+        missing.map_or(Ok(()), |at| Err(self.transformer.not_found(&self.transformer.replicas[at])))
     }
 }
 
