@@ -98,7 +98,7 @@ pub(crate) fn render_chart(
     let mut resources = manifest::read(&manifests, Path::new(&chart.name), &options.limits.yaml)?;
     for resource in &mut resources {
         resource.origin = None;
-        resource.history.helm_generated = true;
+        resource.history_mut().helm_generated = true;
     }
     Ok(resources)
 }

@@ -1,6 +1,7 @@
 //! What a generated resource takes over from the one it replaces or merges with.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::resource::{Behavior, Resource};
 use crate::yaml::{Document, NodeId, Scalar, Style};
@@ -25,8 +26,8 @@ pub(crate) fn take_over(new: &mut Resource, old: &Resource) {
     }
     // A hash stays only if both want it.
     let needs_hash = new.history.needs_hash && old.history.needs_hash;
-    new.history = old.history.clone();
-    new.history.needs_hash = needs_hash;
+    new.history = Arc::clone(&old.history);
+    new.history_mut().needs_hash = needs_hash;
 }
 
 /// The annotation that says where a resource came from.

@@ -45,7 +45,7 @@ pub(crate) fn adopt_build_annotations(resource: &mut Resource) {
     let Some(annotations) = metadata_field(resource, "annotations") else { return };
     let doc = resource.doc();
     if doc.entries(annotations).any(|(key, _)| doc.text(key).starts_with(INTERNAL)) {
-        resource.history = history(doc, annotations);
+        resource.history = Arc::new(history(doc, annotations));
     }
 }
 

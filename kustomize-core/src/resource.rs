@@ -1,7 +1,7 @@
 //! One resource of a build: its manifest and what the build knows of it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -16,9 +16,23 @@ use crate::yaml::{self, Document, EmitError, NodeId, Scalar};
 /// of the two changes.
 #[derive(Debug, Clone)]
 pub struct Resource {
-    doc: Arc<Document>,
-    pub(crate) history: History,
+    manifest: Arc<Manifest>,
+    pub(crate) history: Arc<History>,
     pub(crate) origin: Option<Arc<Origin>>,
+}
+
+#[derive(Debug)]
+struct Manifest {
+    doc: Document,
+    /// The manifest as it is printed, kept for builds that share the resource.
+    printed: OnceLock<Box<str>>,
+}
+
+/// A manifest is copied to be changed.
+impl Clone for Manifest {
+    fn clone(&self) -> Self {
+        Self { doc: self.doc.clone(), printed: OnceLock::new() }
+    }
 }
 
 /// What kustomize keeps in `internal.config.kubernetes.io/*` annotations while
@@ -110,16 +124,24 @@ pub struct Origin {
 
 impl Resource {
     pub(crate) fn new(doc: Document) -> Self {
-        Self { doc: Arc::new(doc), history: History::default(), origin: None }
+        let manifest = Manifest { doc, printed: OnceLock::new() };
+        Self { manifest: Arc::new(manifest), history: Arc::default(), origin: None }
     }
 
     pub(crate) fn doc(&self) -> &Document {
-        &self.doc
+        &self.manifest.doc
     }
 
     /// The manifest for writing; copied first if another resource shares it.
     pub(crate) fn doc_mut(&mut self) -> &mut Document {
-        Arc::make_mut(&mut self.doc)
+        let manifest = Arc::make_mut(&mut self.manifest);
+        manifest.printed.take();
+        &mut manifest.doc
+    }
+
+    /// What the build knows of it, for writing.
+    pub(crate) fn history_mut(&mut self) -> &mut History {
+        Arc::make_mut(&mut self.history)
     }
 
     /// The manifest as kustomize prints it: YAML with sorted keys, without comments.
@@ -134,7 +156,11 @@ impl Resource {
     }
 
     pub(crate) fn write_yaml(&self, out: &mut Vec<u8>) -> Result<(), EmitError> {
-        yaml::emit(&self.doc, self.doc.root(), out)
+        match self.manifest.printed.get() {
+            Some(printed) => out.extend_from_slice(printed.as_bytes()),
+            None => yaml::emit(self.doc(), self.doc().root(), out)?,
+        }
+        Ok(())
     }
 
     /// Its type, name and namespace as they are now.
@@ -173,7 +199,7 @@ impl Resource {
             name: share(self.name(), last.map(|last| &last.name)),
             namespace: share(effective_namespace(self.namespace(), cluster_scoped), last.map(|last| &last.namespace)),
         };
-        self.history.previous.push(id);
+        self.history_mut().previous.push(id);
     }
 
     /// Its type.
@@ -188,12 +214,12 @@ impl Resource {
 
     /// The `apiVersion`; empty if it has none.
     pub fn api_version(&self) -> &str {
-        self.doc.get_text(self.doc.root(), "apiVersion").unwrap_or_default()
+        self.doc().get_text(self.doc().root(), "apiVersion").unwrap_or_default()
     }
 
     /// The `kind`; empty if it has none.
     pub fn kind(&self) -> &str {
-        self.doc.get_text(self.doc.root(), "kind").unwrap_or_default()
+        self.doc().get_text(self.doc().root(), "kind").unwrap_or_default()
     }
 
     /// `metadata.name`; empty if it has none.
@@ -212,11 +238,11 @@ impl Resource {
     }
 
     fn metadata_text(&self, key: &str) -> &str {
-        self.metadata().and_then(|metadata| self.doc.get_text(metadata, key)).unwrap_or_default()
+        self.metadata().and_then(|metadata| self.doc().get_text(metadata, key)).unwrap_or_default()
     }
 
     pub(crate) fn metadata(&self) -> Option<NodeId> {
-        self.doc.get(self.doc.root(), "metadata")
+        self.doc().get(self.doc().root(), "metadata")
     }
 
     pub(crate) fn set_name(&mut self, name: &str) {
@@ -239,8 +265,8 @@ impl Resource {
 
     /// The text of a label or annotation.
     pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
-        let annotations = self.doc.get(self.metadata()?, "annotations")?;
-        self.doc.get_text(annotations, key)
+        let annotations = self.doc().get(self.metadata()?, "annotations")?;
+        self.doc().get_text(annotations, key)
     }
 }
 
@@ -248,7 +274,7 @@ impl Resource {
 /// exactly, other numbers as 64-bit floats.
 impl Serialize for Resource {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        yaml::SerdeValue::root(&self.doc).serialize(serializer)
+        yaml::SerdeValue::root(self.doc()).serialize(serializer)
     }
 }
 

@@ -370,7 +370,7 @@ mod tests {
 
     fn generated(name: &str, behavior: Behavior, data: &str) -> Resource {
         let mut made = resource("v1", "ConfigMap", "", name);
-        made.history.behavior = behavior;
+        made.history_mut().behavior = behavior;
         let doc = made.doc_mut();
         let map = doc.new_mapping();
         doc.set_value(map, data, crate::yaml::Scalar::string("x"));

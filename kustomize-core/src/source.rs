@@ -1,10 +1,14 @@
 //! Where a build reads files: a directory, memory, or a Git tree.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+
+pub use memory::Memory;
+use sha2::{Digest, Sha256};
+
+mod memory;
 
 /// The only way in which a build reads files.
 ///
@@ -42,6 +46,12 @@ pub trait FileSource: Send + Sync {
     /// An id that changes whenever the content of the file or, for a source
     /// that can tell, of anything below the directory does. `None` if it
     /// cannot be had without reading.
+    ///
+    /// Among all sources that one [`Renderer`](crate::Renderer) is used with,
+    /// two ids may be the same only if the contents are, so an id should be a
+    /// digest and not a number. That of a directory stands for the names and
+    /// contents of all that is in and below it, and for symbolic links there as
+    /// they are written, whatever they lead to.
     fn content_id(&self, path: &Path) -> Option<ContentId> {
         let _ = path;
         None
@@ -66,13 +76,26 @@ impl Resolved {
 }
 
 /// Names a file's or tree's content, such as a Git object id.
+///
+/// Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ContentId(String);
+pub struct ContentId(Arc<str>);
 
 impl ContentId {
     /// Two ids are equal exactly when the contents are.
-    pub fn new(id: impl Into<String>) -> Self {
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
         Self(id.into())
+    }
+
+    /// The id of bytes that have no other.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        Self::of_digest(&Sha256::digest(bytes))
+    }
+
+    pub(crate) fn of_digest(digest: &[u8]) -> Self {
+        let hex = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+        let text: String = digest.iter().flat_map(|byte| [hex(byte >> 4), hex(byte & 0xf)]).collect();
+        Self(text.into())
     }
 
     /// The id as text.
@@ -215,81 +238,6 @@ impl FileSource for Directory {
     }
 }
 
-/// Files in memory: for tests, and for callers that have their own storage.
-///
-/// ```
-/// use kustomize_core::{FileSource, Memory};
-/// let files = Memory::new().with("app/kustomization.yaml", "resources: []\n");
-/// assert!(files.resolve("app".as_ref())?.is_dir);
-/// # Ok::<(), kustomize_core::ReadError>(())
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct Memory {
-    files: BTreeMap<PathBuf, Arc<[u8]>>,
-}
-
-impl Memory {
-    /// No files.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds or replaces a file.
-    #[must_use]
-    pub fn with(mut self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Self {
-        self.insert(path, content);
-        self
-    }
-
-    /// Adds or replaces a file.
-    pub fn insert(&mut self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
-        self.files.insert(lexically_normal(path.as_ref()), content.as_ref().into());
-    }
-
-    /// Removes a file; nothing happens if it is not there.
-    pub fn remove(&mut self, path: impl AsRef<Path>) {
-        self.files.remove(&lexically_normal(path.as_ref()));
-    }
-
-    fn below<'a>(&'a self, dir: &'a Path) -> impl Iterator<Item = &'a Path> {
-        self.files.range(dir.to_owned()..).map(|(path, _)| path.as_path()).take_while(move |path| path.starts_with(dir))
-    }
-}
-
-impl FileSource for Memory {
-    fn resolve(&self, path: &Path) -> Result<Resolved, ReadError> {
-        let normal = lexically_normal(path);
-        if self.files.contains_key(&normal) {
-            return Ok(Resolved::new(normal, false));
-        }
-        if normal.as_os_str().is_empty() || self.below(&normal).next().is_some() {
-            return Ok(Resolved::new(normal, true));
-        }
-        Err(ReadError::NotFound { path: path.to_owned() })
-    }
-
-    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
-        let found = self.resolve(path)?;
-        match self.files.get(&found.path) {
-            Some(bytes) if bytes.len() as u64 <= limit => Ok(Arc::clone(bytes)),
-            Some(_) => Err(ReadError::TooLarge { path: path.to_owned(), limit }),
-            None => Err(ReadError::WrongKind { path: path.to_owned(), wanted: "regular file" }),
-        }
-    }
-
-    fn list(&self, dir: &Path) -> Result<Vec<String>, ReadError> {
-        let found = self.resolve(dir)?;
-        if !found.is_dir {
-            return Err(ReadError::WrongKind { path: dir.to_owned(), wanted: "directory" });
-        }
-        let names = self.below(&found.path).filter_map(|path| path.strip_prefix(&found.path).ok()?.iter().next());
-        let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
-        names.sort();
-        names.dedup();
-        Ok(names)
-    }
-}
-
 /// The path without `.` and `..`, and without a leading `/`; `..` at the root stays there.
 pub(crate) fn lexically_normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
@@ -310,15 +258,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_knows_its_directories() {
-        let files = Memory::new().with("a/b/c.yaml", "").with("a-b/d.yaml", "");
-        assert_eq!(files.list(Path::new("a")).expect("listed"), ["b"]);
-        assert_eq!(files.list(Path::new("")).expect("listed"), ["a", "a-b"]);
-        assert!(files.resolve(Path::new("a/../a-b/./d.yaml")).is_ok_and(|found| !found.is_dir));
-        assert!(matches!(files.resolve(Path::new("a/x")), Err(ReadError::NotFound { .. })));
-    }
-
-    #[test]
     fn a_directory_is_not_left() {
         let temp = tempfile::tempdir().expect("temporary directory");
         let inside = temp.path().join("inside");
@@ -329,12 +268,5 @@ mod tests {
         for path in ["../secret", "link"] {
             assert!(matches!(files.read(Path::new(path), 10), Err(ReadError::Outside { .. })), "{path}");
         }
-    }
-
-    #[test]
-    fn limits_are_kept() {
-        let files = Memory::new().with("a", "12345");
-        assert!(matches!(files.read(Path::new("a"), 4), Err(ReadError::TooLarge { limit: 4, .. })));
-        assert!(files.read(Path::new("a"), 5).is_ok());
     }
 }

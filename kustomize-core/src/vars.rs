@@ -119,7 +119,7 @@ impl Vars {
         for (var, candidates) in vars.iter().zip(candidates) {
             match candidates[..] {
                 [] => {}
-                [only] => resources.as_mut_vec()[only].history.referring_vars.push(var.name.clone()),
+                [only] => resources.as_mut_vec()[only].history_mut().referring_vars.push(var.name.clone()),
                 _ => {
                     let id = |index: &usize| resources.as_slice()[*index].id();
                     let candidates = candidates.iter().map(id).collect();

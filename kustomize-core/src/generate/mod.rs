@@ -250,8 +250,9 @@ fn finish(mut doc: Document, options: &GeneratorOptions, behavior: &str) -> Reso
         push(&mut doc, root, "immutable", value);
     }
     let mut resource = Resource::new(doc);
-    resource.history.needs_hash = !options.disable_name_suffix_hash;
-    resource.history.behavior = Behavior::named(behavior);
+    let history = resource.history_mut();
+    history.needs_hash = !options.disable_name_suffix_hash;
+    history.behavior = Behavior::named(behavior);
     resource
 }
 

@@ -40,8 +40,8 @@ impl PatchTransformer {
         let mut change = parse(&source, &text, limits)?;
         if let (Change::Merges(merges), Some(options)) = (&mut change, patch.options) {
             for merge in merges {
-                merge.history.allow_name_change |= options.allow_name_change;
-                merge.history.allow_kind_change |= options.allow_kind_change;
+                merge.history_mut().allow_name_change |= options.allow_name_change;
+                merge.history_mut().allow_kind_change |= options.allow_kind_change;
                 if options.allow_name_change || options.allow_kind_change {
                     // Kustomize notes it in the patch's annotations, which makes
                     // strings of them: a null deletes nothing any more.

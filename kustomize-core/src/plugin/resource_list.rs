@@ -201,9 +201,9 @@ pub(super) fn take_options(resources: &mut [Resource]) -> Result<(), PluginError
         let behavior = texts.remove(BEHAVIOR);
         if let Some(value) = &needs_hash {
             let invalid = || PluginError::Incomplete { problem: format!("the annotation {NEEDS_HASH} is `{value}`") };
-            resource.history.needs_hash = go_bool(value).ok_or_else(invalid)?;
+            resource.history_mut().needs_hash = go_bool(value).ok_or_else(invalid)?;
         }
-        resource.history.behavior = behavior.as_deref().map_or(Behavior::Unspecified, Behavior::named);
+        resource.history_mut().behavior = behavior.as_deref().map_or(Behavior::Unspecified, Behavior::named);
         if needs_hash.is_some() || behavior.is_some() {
             set_metadata_map(resource, "annotations", &texts);
         }
@@ -234,7 +234,7 @@ pub(super) fn update(resources: &mut ResourceSet, made: Vec<Resource>, schema: &
     let all = resources.as_mut_vec();
     all.retain_mut(|resource| match by_id.remove(&key(resource)) {
         Some(mut new) => {
-            new.history.referring_vars = std::mem::take(&mut resource.history.referring_vars);
+            new.history_mut().referring_vars = std::mem::take(&mut resource.history_mut().referring_vars);
             new.origin = resource.origin.take();
             *resource = new;
             true

@@ -75,7 +75,7 @@ impl<'a> Affix<'a> {
         let (group, version) = resource.group_version();
         let cluster_scoped = self.schema.is_cluster_scoped(group, version, resource.kind());
         resource.store_previous_id(cluster_scoped);
-        let history = &mut resource.history;
+        let history = resource.history_mut();
         let added = if self.suffix { &mut history.suffixes } else { &mut history.prefixes };
         added.extend(self.parts.iter().cloned());
     }
