@@ -95,12 +95,7 @@ pub(crate) fn render_chart(
     let read_file = |path: &str| target.loader.read(path).map_err(Into::into);
     let site = Site { root: &root, read_file: &read_file, merge: &merge_values };
     let manifests = helm::template(chart, globals, helm, site)?;
-    let mut resources = manifest::read(&manifests, Path::new(&chart.name), &options.limits.yaml)?;
-    for resource in &mut resources {
-        resource.origin = None;
-        resource.history_mut().helm_generated = true;
-    }
-    Ok(resources)
+    Ok(manifest::read_helm(&manifests, Path::new(&chart.name), &options.limits.yaml)?)
 }
 
 /// Merges the second of two YAML texts over the first. Values have no schema, so lists are replaced.

@@ -19,6 +19,33 @@ pub(crate) fn read_text(text: Arc<SourceText>, path: &Path, limits: &Limits) -> 
     Manifests { path, limits }.read(text)
 }
 
+/// The resources in what helm printed. As in kustomize, lists whose items are
+/// no resources stay as they are there, and so do all others then.
+pub(crate) fn read_helm(bytes: &[u8], path: &Path, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
+    let at = |source| BuildError::Yaml { path: path.to_owned(), source: Box::new(source) };
+    let text = yaml::decode(bytes, limits).map_err(at)?;
+    let manifests = Manifests { path, limits };
+    let mut resources = manifests.read(Arc::clone(&text)).or_else(|error| {
+        let documents = manifests.documents(Arc::clone(&text)).map_err(|_| error)?;
+        let mut resources = manifests.resources(documents, text);
+        resources.retain(|resource| !crate::metadata::is_local_config(resource));
+        Ok(resources)
+    })?;
+    resources.iter_mut().for_each(mark_as_helm_s);
+    Ok(resources)
+}
+
+/// kustomize does so by an annotation, for which a list without metadata is given some.
+fn mark_as_helm_s(resource: &mut Resource) {
+    resource.origin = None;
+    resource.history_mut().helm_generated = true;
+    if resource.doc().get(resource.doc().root(), "metadata").is_none() {
+        let doc = resource.doc_mut();
+        let metadata = doc.new_mapping();
+        doc.set(doc.root(), "metadata", metadata);
+    }
+}
+
 /// The resources in a text that stands in a kustomization file.
 pub(crate) fn read_inline(text: &str, path: &Path, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
     read_text(Arc::new(SourceText { text: text.to_owned() }), path, limits)
@@ -32,9 +59,13 @@ struct Manifests<'a> {
 impl Manifests<'_> {
     fn read(&self, source: Arc<SourceText>) -> Result<Vec<Resource>, BuildError> {
         let documents = self.documents(source)?;
-        let mut lines = Lines::new(documents.first().map(|doc| Arc::clone(doc.source())).unwrap_or_default());
-        let documents = self.expand_lists(documents)?;
-        Ok(documents.into_iter().map(|doc| self.resource(doc, &mut lines)).collect())
+        let source = documents.first().map(|doc| Arc::clone(doc.source())).unwrap_or_default();
+        Ok(self.resources(self.expand_lists(documents)?, source))
+    }
+
+    fn resources(&self, documents: Vec<Document>, source: Arc<SourceText>) -> Vec<Resource> {
+        let mut lines = Lines::new(source);
+        documents.into_iter().map(|doc| self.resource(doc, &mut lines)).collect()
     }
 
     fn resource(&self, doc: Document, lines: &mut Lines) -> Resource {
