@@ -21,25 +21,24 @@ pub(super) struct Run {
     values: Vec<Value>,
     /// Their targets, in order, each with the index of its value.
     targets: Vec<(usize, Target)>,
-    /// Which resources which targets select.
-    writes: Vec<(usize, usize)>,
-    is_written: Vec<bool>,
+    /// For each resource the targets that select it, in order.
+    writes: Vec<Vec<u32>>,
+    /// How many that are in all.
+    planned: usize,
 }
 
 impl Run {
     /// As many of the first of `replacements` as can be carried out together.
     pub(super) fn new(replacements: &[Fields], resources: &[Resource], ids: &Ids) -> Self {
-        let is_written = vec![false; resources.len()];
-        let mut run = Self { len: 0, values: Vec::new(), targets: Vec::new(), writes: Vec::new(), is_written };
+        let writes = vec![Vec::new(); resources.len()];
+        let mut run = Self { len: 0, values: Vec::new(), targets: Vec::new(), writes, planned: 0 };
         let mut left = replacements.iter();
-        while run.writes.len() < MAX_WRITES
+        while run.planned < MAX_WRITES
             && let Some(fields) = left.next()
             && run.add(fields, resources, ids).is_some()
         {
             run.len += 1;
         }
-        // The targets of one resource stay in order.
-        run.writes.sort();
         run
     }
 
@@ -50,16 +49,16 @@ impl Run {
         let targets: Vec<Target> = fields.targets.as_ref()?.iter().map(Target::new).collect::<Result<_, _>>().ok()?;
         let selected: Vec<Vec<usize>> = targets.iter().map(|target| ids.targets(target, resources)).collect();
         let is_written = |index: usize| {
-            self.is_written[index] || selected.iter().any(|selected| selected.binary_search(&index).is_ok())
+            !self.writes[index].is_empty() || selected.iter().any(|selected| selected.binary_search(&index).is_ok())
         };
         let changes_ids = targets.iter().any(|target| target.may_change_id);
         if targets.is_empty() || changes_ids || source.resource.is_some_and(is_written) {
             return None;
         }
         for (target, selected) in targets.into_iter().zip(selected) {
+            self.planned += selected.len();
             for index in selected {
-                self.is_written[index] = true;
-                self.writes.push((index, self.targets.len()));
+                self.writes[index].push(self.targets.len() as u32);
             }
             self.targets.push((self.values.len(), target));
         }
@@ -71,18 +70,16 @@ impl Run {
     pub(super) fn apply(&self, resources: &mut [Resource]) -> Result<(), ReplacementError> {
         let mut first_error = None;
         let mut end = self.targets.len();
-        let (mut keys, mut of) = (Keys::default(), None);
-        for (index, number) in &self.writes {
+        let mut keys = Keys::default();
+        for (resource, targets) in resources.iter_mut().zip(&self.writes) {
+            keys.forget();
             // Behind an error nothing counts but an earlier one.
-            if *number >= end {
-                continue;
-            }
-            if of.replace(*index) != Some(*index) {
-                keys.forget();
-            }
-            let (value, target) = &self.targets[*number];
-            if let Err(error) = target.write(&mut resources[*index], &self.values[*value], &mut keys) {
-                (first_error, end) = (Some(error), *number);
+            for number in targets.iter().map(|number| *number as usize).take_while(|number| *number < end) {
+                let (value, target) = &self.targets[number];
+                if let Err(error) = target.write(resource, &self.values[*value], &mut keys) {
+                    (first_error, end) = (Some(error), number);
+                    break;
+                }
             }
         }
         first_error.map_or(Ok(()), Err)
