@@ -70,6 +70,7 @@ mod resource;
 mod resource_set;
 mod schema;
 mod selector;
+mod short_text;
 mod source;
 mod transform;
 mod transformers;

@@ -3,6 +3,7 @@
 use super::path::{FieldPath, Step};
 use crate::id::split_api_version;
 use crate::kustomization::FieldSpec;
+use crate::short_text::same;
 
 /// A field spec with its path split.
 #[derive(Debug)]
@@ -94,7 +95,7 @@ impl PathTree {
     /// The specs for this `apiVersion`.
     pub(crate) fn for_version(&self, api_version: &str) -> Specs {
         let (group, version) = split_api_version(api_version);
-        let matches = |wanted: &str, part: &str| wanted.is_empty() || wanted == part;
+        let matches = |wanted: &str, part: &str| wanted.is_empty() || same(wanted, part);
         let bits = self
             .specs
             .iter()

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::fingerprint::fingerprint;
+use crate::short_text::same;
 
 /// Index of a [`Node`].
 pub(super) type NodeIndex = u32;
@@ -55,7 +56,7 @@ impl Type {
     }
 
     fn is(&self, group: &str, version: &str, kind: &str) -> bool {
-        self.key.0 == kind && self.key.1 == group && self.key.2 == version
+        same(&self.key.0, kind) && same(&self.key.1, group) && same(&self.key.2, version)
     }
 }
 

@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use super::resolve;
+use crate::short_text::same;
 
 /// A file's text, shared by the documents that were parsed from it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -313,7 +314,7 @@ impl Document {
             return false;
         }
         let buffer = if node.b & OWNED != 0 { &self.owned } else { &self.source.text };
-        same(&buffer.as_bytes()[start..start + len], text.as_bytes())
+        same(&buffer[start..start + len], text)
     }
 
     /// The value below a path of mapping keys.
@@ -640,32 +641,6 @@ impl Document {
     fn place_mut(&mut self, id: NodeId) -> &mut Node {
         &mut self.nodes[id.0 as usize]
     }
-}
-
-/// Whether two texts are the same. Keys are short, and calling the C library's
-/// `memcmp` for them takes longer than comparing them; the end comes first, in
-/// which numbered keys differ.
-#[inline]
-fn same(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    if let (Some(end), Some(other_end)) = (one.last_chunk::<8>(), other.last_chunk::<8>()) {
-        return end == other_end && one.chunks(8).zip(other.chunks(8)).all(|(one, other)| same_chunk(one, other));
-    }
-    same_chunk(one, other)
-}
-
-/// [`same`] for at most eight bytes of one length.
-#[inline]
-fn same_chunk(one: &[u8], other: &[u8]) -> bool {
-    if let (Some(one), Some(other)) = (one.first_chunk::<8>(), other.first_chunk::<8>()) {
-        return one == other;
-    }
-    if let (Some(start), Some(other_start)) = (one.first_chunk::<4>(), other.first_chunk::<4>()) {
-        return start == other_start && one.last_chunk::<4>() == other.last_chunk::<4>();
-    }
-    one.iter().zip(other).all(|(one, other)| one == other)
 }
 
 /// See [`Document::children`].
