@@ -320,7 +320,7 @@ impl TryFrom<&Resource> for serde_yaml::Value {
     ///
     /// As [`Resource::to_yaml`].
     fn try_from(resource: &Resource) -> Result<Self, Self::Error> {
-        serde_yaml::to_value(resource)
+        yaml::SerdeValue::root(resource.doc()).to_yaml_value()
     }
 }
 

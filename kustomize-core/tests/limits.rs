@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use kustomize_core::{BuildLimits, BuildOptions, Directory, EditError, KustomizationFile, build};
+use kustomize_core::{BuildLimits, BuildOptions, Directory, EditError, KustomizationFile, Limits, Resource, build};
 use tempfile::TempDir;
 
 /// A directory whose kustomization names `a.yaml`, which is not there yet.
@@ -126,6 +126,57 @@ fn a_patch_in_the_kustomization_is_named_in_its_errors() {
     write(dir.path(), "kustomization.yaml", "patches: [{patch: 'a: {'}]\n");
     let told = error(dir.path(), "");
     assert!(told.contains("\nthe inline patch is not valid YAML\n"), "{told}");
+}
+
+/// Does something on a thread with as much stack as threads have in Rust.
+fn on_a_thread(work: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new().stack_size(2 << 20).spawn(work).expect("started").join().expect("no panic");
+}
+
+#[test]
+fn a_resource_as_deep_as_is_allowed_is_no_danger_to_the_stack() {
+    let depth = Limits::new().depth;
+    // The resource itself is a level, too.
+    let (lists, maps) = ((depth - 1) / 2, (depth - 1).div_ceil(2));
+    let deep = |value: &str| {
+        format!("{}{}{value}{}{}", "[".repeat(lists), "{a: ".repeat(maps), "}".repeat(maps), "]".repeat(lists))
+    };
+    let manifest = |name: &str, value: &str| {
+        format!("apiVersion: v1\nkind: A\nmetadata:\n  name: {name}\nspec: {}\n", deep(value))
+    };
+    let dir = tempfile::tempdir().expect("made");
+    for overlay in ["one", "two", "both", "base"] {
+        fs::create_dir(dir.path().join(overlay)).expect("created");
+    }
+    write(dir.path(), "base/kustomization.yaml", "resources: [a.yaml]\n");
+    write(dir.path(), "base/a.yaml", manifest("a", "x"));
+    write(dir.path(), "both/kustomization.yaml", "resources: [../one, ../two]\n");
+    let copied = "[{select: {kind: A}, fieldPaths: [copy], options: {create: true}}]";
+    let overlay = format!(
+        "resources: [../base]\npatches: [{{path: patch.yaml}}]\nimages: [{{name: x, newTag: v1}}]\ncommonLabels: {{a: b}}\n\
+         namespace: team\nreplacements: [{{source: {{kind: A, fieldPath: spec}}, targets: {copied}}}]\n"
+    );
+    for name in ["one", "two"] {
+        write(&dir.path().join(name), "kustomization.yaml", format!("namePrefix: {name}-\n{overlay}"));
+        write(&dir.path().join(name), "patch.yaml", manifest("a", name));
+    }
+    write(dir.path(), "kustomization.yaml", "resources: [a.yaml]\n");
+    write(dir.path(), "a.yaml", manifest("a", "[]"));
+    assert!(error(dir.path(), "").contains("levels of nesting"), "one more is too much");
+    let tree = dir.path().to_owned();
+    on_a_thread(move || {
+        let built = build(&Directory::new(tree).expect("opened"), "both", &BuildOptions::new()).expect("built");
+        for (resource, value) in built.resources.iter().zip(["one", "two"]) {
+            let resource = resource.clone();
+            let yaml = resource.to_yaml().expect("printable");
+            assert_eq!(yaml.matches(&format!("a: {value}\n")).count(), 2);
+            let json = serde_json::Value::try_from(&resource).expect("printable");
+            assert!(serde_json::to_string(&resource).expect("printable").contains(value));
+            assert!(Resource::try_from(json).is_ok_and(|again| again.to_yaml().as_deref() == Ok(&yaml)));
+            let value = serde_yaml::Value::try_from(&resource).expect("printable");
+            assert!(Resource::try_from(value).is_ok_and(|again| again.to_yaml().as_deref() == Ok(&yaml)));
+        }
+    });
 }
 
 #[test]

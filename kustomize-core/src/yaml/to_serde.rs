@@ -49,6 +49,29 @@ impl Serialize for Value<'_> {
 }
 
 impl Value<'_> {
+    /// As `serde_yaml::to_value`, which takes so much of the stack for each
+    /// level that a document as deep as is allowed could overflow it.
+    pub(crate) fn to_yaml_value(&self) -> Result<serde_yaml::Value, serde_yaml::Error> {
+        match self.doc.kind(self.id) {
+            Kind::Scalar => self.scalar(serde_yaml::value::Serializer),
+            Kind::Sequence => {
+                let mut sequence = serde_yaml::Sequence::with_capacity(self.doc.len(self.id));
+                for item in self.doc.items(self.id) {
+                    sequence.push(self.child(item).to_yaml_value()?);
+                }
+                Ok(sequence.into())
+            }
+            Kind::Mapping => {
+                let mut mapping = serde_yaml::Mapping::new();
+                for (key, value) in self.doc.entries(self.id) {
+                    scalar::check_key(self.doc, key, self.is_root).map_err(serde_yaml::Error::custom)?;
+                    mapping.insert(self.doc.text(key).into(), self.child(value).to_yaml_value()?);
+                }
+                Ok(mapping.into())
+            }
+        }
+    }
+
     fn scalar<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match scalar::meaning(self.doc, self.id, self.in_flow).map_err(S::Error::custom)? {
             Meaning::Null => serializer.serialize_unit(),
