@@ -3,7 +3,7 @@
 //!     cargo bench --bench git
 //!
 //! Both take turns, so that a busy machine is as hard on one as on the other;
-//! the table has medians. `GITOPS_BENCH_ROUNDS` (5), `GITOPS_BENCH_FILES` (5000),
+//! the table has medians. `GITOPS_BENCH_ROUNDS` (9), `GITOPS_BENCH_FILES` (5000),
 //! `GITOPS_BENCH_COMMITS` (2000) and `GITOPS_BENCH_REFS` (100000) change the size.
 
 #[path = "../gitops-git/tests/support/mod.rs"]
@@ -44,9 +44,21 @@ fn time(job: impl FnOnce()) -> Duration {
 }
 
 /// Runs both jobs in turns; each gets the number of the round.
-fn compare(name: &str, target: f64, mut git: impl FnMut(usize), mut ours: impl FnMut(usize)) -> Case {
+fn compare(name: &str, target: f64, git: impl FnMut(usize), ours: impl FnMut(usize)) -> Case {
+    compare_after(name, target, |_| (), git, ours)
+}
+
+/// The same for jobs that need something to have happened first, which is not measured.
+fn compare_after(
+    name: &str,
+    target: f64,
+    before: impl Fn(usize),
+    mut git: impl FnMut(usize),
+    mut ours: impl FnMut(usize),
+) -> Case {
     let mut case = Case { name: name.to_owned(), target, git: Vec::new(), ours: Vec::new() };
-    for round in 0..size("GITOPS_BENCH_ROUNDS", 5) {
+    for round in 0..size("GITOPS_BENCH_ROUNDS", 9) {
+        before(round);
         case.git.push(time(|| git(round)));
         case.ours.push(time(|| ours(round)));
     }
@@ -88,18 +100,6 @@ fn history(fixture: &Fixture, files: usize, commits: usize) {
     fixture.git(&["repack", "-adq"]);
 }
 
-/// As a forge has them: one for each merge request.
-fn many_refs(fixture: &Fixture, refs: usize) {
-    let tip = fixture.tip("main");
-    let mut packed = String::from("# pack-refs with: peeled fully-peeled sorted \n");
-    let _ = writeln!(packed, "{tip} refs/heads/main");
-    for number in 0..refs {
-        let _ = writeln!(packed, "{tip} refs/merge-requests/{number:06}/head");
-    }
-    std::fs::write(fixture.repository().join("packed-refs"), packed).expect("packed-refs is written");
-    let _ = std::fs::remove_file(fixture.repository().join("refs/heads/main"));
-}
-
 struct Bench {
     fixture: Fixture,
     cases: Vec<Case>,
@@ -115,20 +115,22 @@ impl Bench {
     }
 
     /// Poll, clone, and fetch over one transport; `url` has the credentials that git needs.
-    fn transport(&mut self, name: &str, url: &str, remote: &Remote) {
+    fn transport(&mut self, name: &str, url: &str, environment: &[(&str, &str)], remote: &Remote) {
         let root = self.fixture.dir.path().to_owned();
         let main = Revision::branch("main");
         remote.resolve(&main).expect("the server answers");
         let poll = compare(
             &format!("poll a branch, {name}"),
             10.0,
-            |_| run(&root, &[], &["ls-remote", "--heads", url, "main"]),
+            |_| run(&root, environment, &["ls-remote", "--heads", url, "main"]),
             |_| drop(remote.resolve(&main).expect("a poll")),
         );
         let clone = compare(
             &format!("clone at depth 1, {name}"),
             1.0,
-            |round| run(&root, &[], &["clone", "-q", "--bare", "--depth=1", url, &format!("clone-{name}-{round}")]),
+            |round| {
+                run(&root, environment, &["clone", "-q", "--bare", "--depth=1", url, &format!("clone-{name}-{round}")])
+            },
             |round| drop(self.mirror(&format!("clone-{name}-{round}"), remote).fetch(&main).expect("a clone")),
         );
         let clone_dir = self.dir(&format!("clone-{name}-0"));
@@ -137,18 +139,19 @@ impl Bench {
         let no_op = compare(
             &format!("fetch when nothing is new, {name}"),
             10.0,
-            |_| run(&clone_dir, &[], &fetch_arguments),
+            |_| run(&clone_dir, environment, &fetch_arguments),
             |_| drop(mirror.fetch(&main).expect("a fetch")),
         );
-        let mut git_times = Vec::new();
-        let mut our_times = Vec::new();
-        for round in 0..size("GITOPS_BENCH_ROUNDS", 5) {
+        let commit = |round: usize| {
             self.fixture.commit("main", "apps/app001/overlays/env0/f1.yml", &format!("{name} {round}\n"));
-            git_times.push(time(|| run(&clone_dir, &[], &fetch_arguments)));
-            our_times.push(time(|| drop(mirror.fetch(&main).expect("a fetch"))));
-        }
-        let name = format!("fetch one commit, {name}");
-        let one = Case { name, target: 1.5, git: git_times, ours: our_times };
+        };
+        let one = compare_after(
+            &format!("fetch one commit, {name}"),
+            1.5,
+            commit,
+            |_| run(&clone_dir, environment, &fetch_arguments),
+            |_| drop(mirror.fetch(&main).expect("a fetch")),
+        );
         self.cases.extend([poll, clone, no_op, one]);
     }
 
@@ -174,42 +177,43 @@ impl Bench {
         let worktree = self.dir("worktree");
         let file = "apps/app007/overlays/env1/f1.yml";
         let build = compare(
-            "commit a change of one file",
+            "build a commit of one file",
             50.0,
             |round| {
                 std::fs::write(worktree.join(file), format!("round: {round}\n")).expect("a file");
                 run(&worktree, &[], &["commit", "-qam", "x"]);
             },
             |round| {
-                let made = mirror.commit_only(commit.id, &options("x"), |tree| {
-                    tree.write(file.as_ref(), format!("round: {round}\n"))
-                });
+                let made = mirror
+                    .draft(commit.id, &options("x"), |tree| tree.write(file.as_ref(), format!("round: {round}\n")));
                 assert!(made.expect("a commit").is_some());
             },
         );
         self.cases.extend([read, build]);
     }
 
-    fn refs(&mut self) {
-        let refs = size("GITOPS_BENCH_REFS", 100_000);
-        many_refs(&self.fixture, refs);
+    fn https(&mut self) {
         let (config, authority) = support::http::private_authority("localhost");
         let server = HttpServer::start_with(self.fixture.dir.path(), Some(PASSWORD), Some(config));
         let remote =
             Remote::new(server.url()).credentials(Credentials::basic(USER, PASSWORD)).tls(Tls::only_roots(&authority));
-        let authority_file = self.dir("authority.pem");
-        std::fs::write(&authority_file, authority).expect("a file");
+        let file = self.dir("authority.pem");
+        std::fs::write(&file, authority).expect("a file");
+        let environment = [("GIT_SSL_CAINFO", file.to_str().expect("a UTF-8 path"))];
         let url = with_credentials(&server.url());
-        let environment = [("GIT_SSL_CAINFO", authority_file.to_str().expect("a UTF-8 path"))];
+        self.transport("https", &url, &environment, &remote);
+
+        let refs = size("GITOPS_BENCH_REFS", 100_000);
+        self.fixture.many_refs(refs, "main");
         let root = self.fixture.dir.path().to_owned();
         let main = Revision::branch("main");
-        let case = compare(
+        let poll = compare(
             &format!("poll a branch among {refs} refs, https"),
             1.0,
             |_| run(&root, &environment, &["ls-remote", "--heads", &url, "main"]),
             |_| drop(remote.resolve(&main).expect("a poll")),
         );
-        self.cases.push(case);
+        self.cases.push(poll);
     }
 }
 
@@ -224,13 +228,10 @@ fn main() {
     history(&fixture, files, commits);
     eprintln!("{}", git(fixture.dir.path(), &["--version"]));
     let (_daemon, daemon_url) = daemon(&fixture);
-    let http = HttpServer::start(fixture.dir.path(), Some(PASSWORD));
     let mut bench = Bench { fixture, cases: Vec::new() };
-    bench.transport("git", &daemon_url.to_string(), &Remote::new(daemon_url.clone()));
-    let remote = Remote::new(http.url()).credentials(Credentials::basic(USER, PASSWORD));
-    bench.transport("http", &with_credentials(&http.url()), &remote);
+    bench.transport("git", &daemon_url.to_string(), &[], &Remote::new(daemon_url.clone()));
     bench.local();
-    bench.refs();
+    bench.https();
     println!("| job | git, ms | gitops-git, ms | times faster | aim |\n|---|---|---|---|---|");
     for case in &bench.cases {
         let (git, ours) = (median(&case.git), median(&case.ours));

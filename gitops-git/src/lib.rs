@@ -34,7 +34,8 @@
 //!    feature `kustomize` it is a `kustomize_core::FileSource`. [`Repositories`] are
 //!    those that it refers to: submodules, and bases of kustomizations.
 //! 5. [`Mirror::commit_and_push`] commits a [`TreeEdit`] and pushes it, signed by an
-//!    [`SshSigner`] or [`GpgSigner`] if you wish; [`Mirror::verify`] checks such signatures.
+//!    [`SshSigner`] or [`GpgSigner`] if you wish; [`Mirror::draft`] shows the files that
+//!    would be pushed; [`Mirror::verify`] checks such signatures.
 //!
 //! # How it talks
 //!

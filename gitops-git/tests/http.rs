@@ -41,8 +41,10 @@ fn poll_fetch_read_and_push() {
 
     let again = mirror.commit_and_push("main", &options("bump"), |tree| tree.write("VERSION".as_ref(), "4\n")).unwrap();
     assert!(matches!(again, PushOutcome::Unchanged { .. }), "{again:?}");
-    assert_eq!(mirror.fetch(&Revision::branch("main")).unwrap().id, commit);
     server.requests();
+    assert_eq!(mirror.fetch(&Revision::Commit(commit)).unwrap().id, commit);
+    assert_eq!(mirror.tree(commit).unwrap().read("VERSION".as_ref()).unwrap(), b"4\n");
+    assert!(server.requests().is_empty(), "what was pushed need not be fetched");
 }
 
 #[test]
@@ -71,9 +73,7 @@ fn a_fetch_of_nothing_new_is_one_request() {
 #[test]
 fn a_fetch_among_many_refs_is_told_of_those_it_needs() {
     let fixture = Fixture::new(3);
-    let tip = fixture.tip("main");
-    let updates: String = (0..2_000).map(|n| format!("create refs/merge-requests/{n}/head {tip}\n")).collect();
-    support::git_with_input(&fixture.repository(), &["update-ref", "--stdin"], updates.as_bytes());
+    fixture.many_refs(2_000, "main~1");
     let (server, remote) = serve(&fixture);
     let mirror = fixture.mirror(remote);
     mirror.fetch(&Revision::branch("main")).unwrap();

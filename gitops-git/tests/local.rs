@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use gitops_git::{
-    Depth, FetchError, Mirror, MirrorOptions, PollError, PushError, PushMode, RefFilter, Remote, RemoteError,
-    ResolveError, Revision, Timeouts,
+    Depth, EditError, FetchError, Mirror, MirrorOptions, PollError, PushError, PushMode, RefFilter, Remote,
+    RemoteError, ResolveError, Revision, Timeouts,
 };
 use support::{Fixture, cutting_proxy, daemon, noise, options, silent};
 
@@ -144,6 +144,25 @@ fn the_first_commit_of_an_empty_repository() {
 }
 
 #[test]
+fn a_draft_shows_the_files_and_leaves_nothing() {
+    let fixture = Fixture::new(1);
+    let mirror = fixture.mirror(Remote::new(fixture.file_url()));
+    let tip = mirror.fetch(&Revision::Head).unwrap().id;
+    let before = mirror.stats().unwrap();
+    let draft = mirror.draft(tip, &options("x"), |tree| tree.write("new/file".as_ref(), "1")).unwrap().unwrap();
+    assert_eq!(draft.read("new/file".as_ref()).unwrap(), b"1");
+    assert_eq!(draft.read("VERSION".as_ref()).unwrap(), b"0001");
+    assert!(mirror.tree(draft.commit().unwrap()).is_err());
+    assert_eq!(mirror.stats().unwrap(), before);
+    assert_eq!(fixture.tip("main"), tip.to_string());
+    let same = mirror.draft(tip, &options("x"), |tree| tree.write("VERSION".as_ref(), "0001")).unwrap();
+    assert!(same.is_none());
+    let unknown = "1".repeat(40).parse().unwrap();
+    let refused = mirror.draft(unknown, &options("x"), |tree| tree.write("VERSION".as_ref(), "2"));
+    assert!(matches!(refused, Err(PushError::Commit { .. })), "{refused:?}");
+}
+
+#[test]
 fn an_edit_sees_its_own_changes_and_keeps_modes() {
     let fixture = Fixture::new(1);
     let mirror = fixture.mirror(Remote::new(fixture.file_url()));
@@ -158,12 +177,22 @@ fn an_edit_sees_its_own_changes_and_keeps_modes() {
             assert!(tree.write("../up".as_ref(), "1").is_err());
             assert!(tree.write(".git/config".as_ref(), "1").is_err());
             assert!(tree.write("deploy".as_ref(), "1").is_err());
+            assert!(tree.remove("deploy".as_ref()).is_err());
+            assert!(tree.remove("deploy/web.yml".as_ref()).is_err(), "it is removed already");
+            tree.write("a/b".as_ref(), "1").unwrap();
+            for path in ["a", "a/b/c"] {
+                let refused = tree.write(path.as_ref(), "1");
+                assert!(matches!(refused, Err(EditError::BelowAFile { .. })), "{refused:?}");
+            }
+            tree.remove("a/b".as_ref()).unwrap();
             Ok::<(), std::io::Error>(())
         })
         .unwrap();
     let files = fixture.git(&["ls-tree", "-r", "--format=%(objectmode) %(path)", "main"]);
     assert_eq!(files, "100644 VERSION\n100755 deploy/run.sh");
     assert_eq!(fixture.git(&["log", "-1", "--format=%(trailers:key=Job,valueonly)", "main"]).trim(), "17");
+    let below = mirror.commit_and_push("main", &options("x"), |tree| tree.write("VERSION/x".as_ref(), "1"));
+    assert!(matches!(below, Err(PushError::Edit { .. })), "{below:?}");
     let failed = mirror.commit_and_push("main", &options("x"), |_| Err("no such image"));
     assert!(matches!(failed, Err(PushError::Edit { .. })), "{failed:?}");
 }
@@ -281,9 +310,7 @@ fn a_connection_cut_in_mid_pack_leaves_a_mirror_that_works() {
 fn a_push_among_many_refs_sends_what_is_new() {
     let fixture = Fixture::new(3);
     let tip = fixture.tip("main");
-    let old = fixture.tip("main~1");
-    let updates: String = (0..3_000).map(|n| format!("create refs/merge-requests/{n}/head {old}\n")).collect();
-    support::git_with_input(&fixture.repository(), &["update-ref", "--stdin"], updates.as_bytes());
+    fixture.many_refs(3_000, "main~1");
     let (_server, url) = daemon(&fixture);
     let mirror = fixture.mirror(Remote::new(url));
     mirror.commit_and_push("main", &options("x"), |tree| tree.write("X".as_ref(), "x")).unwrap();

@@ -102,7 +102,8 @@ impl Mirror {
         }
     }
 
-    pub(crate) fn tree_of(&self, base: &Base, repository: git2::Repository) -> Result<TreeEdit, git2::Error> {
+    pub(crate) fn tree_of(&self, base: &Base) -> Result<TreeEdit, git2::Error> {
+        let repository = base.generation.repository()?;
         let root = match base.tip {
             Some(tip) => repository.find_commit(tip.to_git())?.tree_id(),
             None => repository.treebuilder(None)?.write()?,

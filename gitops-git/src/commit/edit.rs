@@ -5,7 +5,7 @@ use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, Repository};
 
 use crate::id::ObjectId;
-use crate::tree::{EntryKind, ReadError, TreeReader, normal_path};
+use crate::tree::{Entry, EntryKind, ReadError, TreeReader, normal_path};
 
 /// The files of a branch's tip, to be changed by a commit.
 ///
@@ -21,7 +21,7 @@ pub struct TreeEdit {
 
 #[derive(Debug)]
 enum Change {
-    Write(Vec<u8>),
+    Write { content: Vec<u8>, executable: bool },
     Remove,
 }
 
@@ -42,6 +42,14 @@ pub enum EditError {
         path: PathBuf,
         /// What is there.
         found: EntryKind,
+    },
+    /// One of the two would have to be a file and a directory.
+    #[error("cannot write both {} and {}", path.display(), other.display())]
+    BelowAFile {
+        /// The path.
+        path: PathBuf,
+        /// The file that is above or below it.
+        other: PathBuf,
     },
     /// The tree could not be read.
     #[error("cannot change {}", path.display())]
@@ -69,8 +77,11 @@ impl TreeEdit {
     ///
     /// As [`TreeReader::read`].
     pub fn read(&self, path: &Path) -> Result<Vec<u8>, ReadError> {
-        match self.real_path(path).ok().and_then(|real| self.changes.get(&real)) {
-            Some(Change::Write(content)) => Ok(content.clone()),
+        if self.changes.is_empty() {
+            return self.base.read(path);
+        }
+        match self.resolve(path).ok().and_then(|place| self.changes.get(&place.path)) {
+            Some(Change::Write { content, .. }) => Ok(content.clone()),
             Some(Change::Remove) => Err(ReadError::NotFound { path: path.to_owned() }),
             None => self.base.read(path),
         }
@@ -82,9 +93,18 @@ impl TreeEdit {
     ///
     /// When the path cannot be that of a file.
     pub fn write(&mut self, path: &Path, content: impl Into<Vec<u8>>) -> Result<(), EditError> {
-        let real = self.real_path(path)?;
-        self.expect_file_or_nothing(&real)?;
-        self.changes.insert(real, Change::Write(content.into()));
+        let Place { path, entry, file_above } = self.resolve(path)?;
+        let executable = match entry.map(|entry| entry.kind) {
+            None | Some(EntryKind::File) => false,
+            Some(EntryKind::Executable) => true,
+            Some(found) => return Err(EditError::NotAFile { path, found }),
+        };
+        let removed = |file: &PathBuf| matches!(self.changes.get(file), Some(Change::Remove));
+        let in_the_way = file_above.filter(|file| !removed(file));
+        if let Some(other) = in_the_way.or_else(|| self.written_above_or_below(&path)) {
+            return Err(EditError::BelowAFile { other, path });
+        }
+        self.changes.insert(path, Change::Write { content: content.into(), executable });
         Ok(())
     }
 
@@ -94,36 +114,45 @@ impl TreeEdit {
     ///
     /// When there is no such file.
     pub fn remove(&mut self, path: &Path) -> Result<(), EditError> {
-        let read = self.read(path);
-        read.map_err(|source| EditError::Read { path: path.to_owned(), source })?;
-        let real = self.real_path(path)?;
-        match self.base.entry(&real) {
-            Ok(_) => self.changes.insert(real, Change::Remove),
+        let place = self.resolve(path)?;
+        let failed = |source| Err(EditError::Read { path: path.to_owned(), source });
+        match (self.changes.get(&place.path), place.entry) {
             // Written by this edit only, so nothing is left of it.
-            Err(_) => self.changes.remove(&real),
-        };
+            (Some(Change::Write { .. }), None) => drop(self.changes.remove(&place.path)),
+            (None, None) | (Some(Change::Remove), _) => return failed(ReadError::NotFound { path: path.to_owned() }),
+            (_, Some(entry)) => match entry.expect_kind(path, EntryKind::File) {
+                Ok(()) => drop(self.changes.insert(place.path, Change::Remove)),
+                Err(source) => return failed(source),
+            },
+        }
         Ok(())
     }
 
-    fn expect_file_or_nothing(&self, real: &Path) -> Result<(), EditError> {
-        match self.base.entry(real) {
-            Err(ReadError::NotFound { .. }) => Ok(()),
-            Ok(entry) if entry.kind.is_file() => Ok(()),
-            Ok(entry) => Err(EditError::NotAFile { path: real.to_owned(), found: entry.kind }),
-            Err(source) => Err(EditError::Read { path: real.to_owned(), source }),
-        }
+    /// A file of this edit that `path` would be below, or the other way round.
+    fn written_above_or_below(&self, path: &Path) -> Option<PathBuf> {
+        let related = |other: &Path| other != path && (other.starts_with(path) || path.starts_with(other));
+        let written = |change: &Change| matches!(change, Change::Write { .. });
+        let other = self.changes.iter().find(|(other, change)| written(change) && related(other));
+        other.map(|(other, _)| other.clone())
     }
 
-    /// The path without symbolic links, as far as it exists.
-    fn real_path(&self, path: &Path) -> Result<PathBuf, EditError> {
+    /// The path without symbolic links, as far as it exists, and what is there.
+    fn resolve(&self, path: &Path) -> Result<Place, EditError> {
         let invalid = || EditError::InvalidPath { path: path.to_owned() };
         let normal = normal_path(path).ok_or_else(invalid)?;
         for existing in normal.ancestors() {
-            match self.base.canonical_path(existing) {
-                Ok(real) => {
+            match self.base.find(existing) {
+                Ok(found) => {
                     let rest = normal.strip_prefix(existing).map_err(|_| invalid())?;
                     // Joining nothing would leave a trailing slash.
-                    return Ok(if rest.as_os_str().is_empty() { real } else { real.join(rest) });
+                    return Ok(match rest.as_os_str().is_empty() {
+                        true => Place { path: found.path, entry: Some(found.entry), file_above: None },
+                        false => Place {
+                            path: found.path.join(rest),
+                            file_above: found.entry.kind.is_file().then_some(found.path),
+                            entry: None,
+                        },
+                    });
                 }
                 Err(ReadError::NotFound { .. }) => {}
                 Err(source) => return Err(EditError::Read { path: path.to_owned(), source }),
@@ -134,23 +163,29 @@ impl TreeEdit {
 
     /// Writes the changed tree and returns its id.
     pub(crate) fn write_tree(&self, repository: &Repository) -> Result<ObjectId, git2::Error> {
-        let base = repository.find_tree(self.base.root().to_git())?;
+        let root = self.base.root();
         if self.changes.is_empty() {
-            return Ok(self.base.root());
+            return Ok(root);
         }
+        let base = repository.find_tree(root.to_git())?;
         let mut update = TreeUpdateBuilder::new();
         for (path, change) in &self.changes {
             match change {
                 Change::Remove => update.remove(path.as_path()),
-                Change::Write(content) => {
-                    let mode = match self.base.entry(path).map(|entry| entry.kind) {
-                        Ok(EntryKind::Executable) => FileMode::BlobExecutable,
-                        _ => FileMode::Blob,
-                    };
+                Change::Write { content, executable } => {
+                    let mode = if *executable { FileMode::BlobExecutable } else { FileMode::Blob };
                     update.upsert(path.as_path(), repository.blob(content)?, mode)
                 }
             };
         }
         update.create_updated(repository, &base).map(ObjectId::from_git)
     }
+}
+
+/// Where a path leads before the edit.
+struct Place {
+    path: PathBuf,
+    entry: Option<Entry>,
+    /// Why nothing can be there.
+    file_above: Option<PathBuf>,
 }

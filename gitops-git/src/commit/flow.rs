@@ -1,6 +1,7 @@
 use std::error::Error;
 
 use crate::commit::base::{Base, Setback, moved};
+use crate::commit::draft;
 use crate::commit::edit::TreeEdit;
 use crate::commit::error::PushError;
 use crate::commit::object::{self, Edit};
@@ -10,6 +11,8 @@ use crate::commit::race::{Again, Race};
 use crate::id::ObjectId;
 use crate::mirror::{Mirror, MirrorError, publish};
 use crate::remote_error::RemoteError;
+use crate::transport::session::Session;
+use crate::tree::TreeReader;
 
 /// What became of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,34 +96,29 @@ impl Mirror {
         }
     }
 
-    /// Makes the commit that [`Mirror::commit_and_push`] would make on `parent`,
-    /// and pushes nothing: to look at it, or to push it otherwise.
+    /// Makes the commit that [`Mirror::commit_and_push`] would make on `parent`, in
+    /// memory: to see its files before anything is pushed.
     ///
-    /// `None` if `edit` changes nothing. The commit stays in the mirror until
-    /// that starts afresh.
+    /// `None` if `edit` changes nothing. Nothing of it is kept: the commit that is
+    /// pushed later is another one, with a date of its own.
     ///
     /// # Errors
     ///
     /// When the mirror does not have `parent`, or `edit` fails.
-    pub fn commit_only<E>(
+    pub fn draft<E>(
         &self,
         parent: ObjectId,
         options: &CommitOptions,
         mut edit: impl FnMut(&mut TreeEdit) -> Result<(), E>,
-    ) -> Result<Option<ObjectId>, PushError>
+    ) -> Result<Option<TreeReader>, PushError>
     where
         E: Into<Box<dyn Error + Send + Sync>>,
     {
         let branch = parent.to_string();
-        let mirror = |source| PushError::Mirror { branch: branch.clone(), source };
-        let _lock = self.lock().map_err(mirror)?;
-        let generation = self.any_generation().map_err(mirror)?;
-        let failed = |source| mirror(MirrorError::library(generation.path(), source));
-        let repository = generation.repository().map_err(failed)?;
-        let base = Base { generation: generation.clone(), tip: Some(parent), expected: None };
-        let tree = self.tree_of(&base, generation.repository().map_err(failed)?).map_err(failed)?;
+        let parent_tree = self.tree(parent);
+        let tree = parent_tree.map_err(|source| PushError::Commit { branch: branch.clone(), source: source.into() })?;
         let mut edit = |tree: &mut TreeEdit| edit(tree).map_err(Into::into);
-        object::commit(&repository, tree, Some(parent), &branch, options, &mut edit)
+        object::commit(TreeEdit::new(tree), Some(parent), &branch, options, &mut edit)
     }
 
     fn attempt(
@@ -136,18 +134,19 @@ impl Mirror {
         if let Some(commit) = base.tip.filter(|tip| race.unanswered.contains(tip)) {
             return Ok(PushOutcome::Pushed { commit, attempts: race.attempts() });
         }
-        let open = || base.generation.repository();
         let failed = |source| mirror(MirrorError::library(base.generation.path(), source));
-        let repository = open().map_err(failed)?;
-        let tree = self.tree_of(&base, open().map_err(failed)?).map_err(failed)?;
-        let commit = object::commit(&repository, tree, base.tip, branch, options, edit)?;
-        let Some(commit) = commit else {
+        let tree = self.tree_of(&base).map_err(failed)?;
+        let before = tree.base().clone();
+        let Some(draft) = object::commit(tree, base.tip, branch, options, edit)? else {
             return Ok(PushOutcome::Unchanged { commit: base.tip });
         };
-        let sent = push::push(&self.remote, &repository, branch, &base, commit, options)
-            .map_err(|source| self.push_error(branch, source))?;
+        let remote = |source| self.push_error(branch, source);
+        let session = Session::start(&self.remote).map_err(remote)?;
+        let (commit, sent) = push::push(&session, &draft, branch, &base, options).map_err(remote)?;
         self.judge(branch, options, race, commit, sent)?;
-        publish(&repository, commit).map_err(failed)?;
+        // It is on the server now, whatever becomes of the copy here: what is not
+        // kept, the next fetch brings.
+        let _ = keep(&base, &before, &draft, commit);
         Ok(PushOutcome::Pushed { commit, attempts: race.attempts() })
     }
 
@@ -184,6 +183,13 @@ impl Mirror {
     fn push_error(&self, branch: &str, source: RemoteError) -> PushError {
         PushError::Remote { branch: branch.to_owned(), url: self.remote.url.clone(), source }
     }
+}
+
+/// Keeps a commit that was pushed, so that it need not be fetched.
+fn keep(base: &Base, before: &TreeReader, draft: &TreeReader, commit: ObjectId) -> Result<(), git2::Error> {
+    let repository = base.generation.repository()?;
+    draft::store(draft, before, &repository)?;
+    publish(&repository, commit)
 }
 
 fn check_branch(branch: &str) -> Result<(), PushError> {

@@ -1,4 +1,5 @@
 mod base;
+mod draft;
 mod edit;
 mod error;
 mod flow;

@@ -1,41 +1,53 @@
 //! Makes the commit.
 
-use git2::{Oid, Repository, Signature, Tree};
+use git2::{ObjectType, Repository, Signature, Tree};
 
+use crate::commit::draft;
 use crate::commit::edit::TreeEdit;
 use crate::commit::error::PushError;
 use crate::commit::options::{CommitOptions, Identity};
 use crate::id::ObjectId;
+use crate::tree::TreeReader;
 
 pub(crate) type Edit<'a> = dyn FnMut(&mut TreeEdit) -> Result<(), Box<dyn std::error::Error + Send + Sync>> + 'a;
 
-/// Lets `edit` change the tree, and commits it on `parent`; `None` if nothing changed.
+/// Lets `edit` change the tree, and commits it on `parent`, in memory; `None` if
+/// nothing changed.
 pub(crate) fn commit(
-    repository: &Repository,
     mut tree: TreeEdit,
     parent: Option<ObjectId>,
     branch: &str,
     options: &CommitOptions,
     edit: &mut Edit<'_>,
-) -> Result<Option<ObjectId>, PushError> {
+) -> Result<Option<TreeReader>, PushError> {
     edit(&mut tree).map_err(|source| PushError::Edit { branch: branch.to_owned(), source })?;
     let failed = |source: git2::Error| PushError::Commit { branch: branch.to_owned(), source: Box::new(source) };
-    let changed = tree.write_tree(repository).map_err(failed)?;
-    if changed == tree.base().root() {
+    let (root, payload) = write_tree(&tree, parent, options).map_err(failed)?;
+    if root == tree.base().root() {
         return Ok(None);
     }
-    let tree = repository.find_tree(changed.to_git()).map_err(failed)?;
-    let payload = payload(repository, &tree, parent, options).map_err(failed)?;
-    let id = match &options.signer {
-        None => write(repository, &payload).map_err(failed)?,
-        Some(signer) => {
-            let signature = signer
-                .sign(payload.as_bytes())
-                .map_err(|source| PushError::Sign { branch: branch.to_owned(), source })?;
-            repository.commit_signed(&payload, &signature, None).map_err(failed)?
-        }
+    let signature = options.signer.as_ref().map(|signer| signer.sign(payload.as_bytes())).transpose();
+    let signature = signature.map_err(|source| PushError::Sign { branch: branch.to_owned(), source })?;
+    let repository = tree.base().repository();
+    let id = match signature {
+        None => repository.odb().and_then(|odb| odb.write(ObjectType::Commit, payload.as_bytes())),
+        Some(signature) => repository.commit_signed(&payload, &signature, None),
     };
-    Ok(Some(ObjectId::from_git(id)))
+    let id = ObjectId::from_git(id.map_err(failed)?);
+    Ok(Some(tree.base().at_commit(id, root)))
+}
+
+/// The id of the changed tree, and the text of a commit of it.
+fn write_tree(
+    tree: &TreeEdit,
+    parent: Option<ObjectId>,
+    options: &CommitOptions,
+) -> Result<(ObjectId, String), git2::Error> {
+    let repository = tree.base().repository();
+    draft::keep_in_memory(&repository.odb()?)?;
+    let root = tree.write_tree(&repository)?;
+    let changed = repository.find_tree(root.to_git())?;
+    Ok((root, payload(&repository, &changed, parent, options)?))
 }
 
 /// The commit as Git stores it.
@@ -57,8 +69,4 @@ fn payload(
 
 fn signature(identity: &Identity) -> Result<Signature<'static>, git2::Error> {
     Signature::now(identity.name(), identity.email())
-}
-
-fn write(repository: &Repository, payload: &str) -> Result<Oid, git2::Error> {
-    repository.odb()?.write(git2::ObjectType::Commit, payload.as_bytes())
 }

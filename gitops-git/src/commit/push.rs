@@ -2,17 +2,18 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use git2::{ErrorCode, PushOptions, RemoteCallbacks, Repository};
+use git2::{ErrorCode, PushOptions, RemoteCallbacks};
 
 use crate::commit::base::Base;
 use crate::commit::options::CommitOptions;
 use crate::id::ObjectId;
 use crate::mirror::libgit2_url;
 use crate::protocol::narrow::Keep;
-use crate::remote::Remote;
 use crate::remote_error::RemoteError;
 use crate::transport::session::Session;
+use crate::tree::TreeReader;
 
 /// What became of a commit that was sent.
 pub(crate) enum Sent {
@@ -41,18 +42,18 @@ struct Seen {
     status: Option<Result<(), String>>,
 }
 
-/// Moves `branch` from `expected` to `commit`, or creates it there; the server
-/// has `base`.
+/// Moves `branch` from where `base` expects it to the commit of `draft`, or
+/// creates it there.
 pub(crate) fn push(
-    remote: &Remote,
-    repository: &Repository,
+    session: &Arc<Session>,
+    draft: &TreeReader,
     branch: &str,
     base: &Base,
-    commit: ObjectId,
     options: &CommitOptions,
-) -> Result<Sent, RemoteError> {
-    let session = Session::start(remote)?;
-    let (url, _registered) = libgit2_url(&session);
+) -> Result<(ObjectId, Sent), RemoteError> {
+    let commit = draft.commit().expect("a draft is a commit");
+    let repository = draft.repository();
+    let (url, _registered) = libgit2_url(session);
     let mut libgit2 = repository.remote_anonymous(&url).map_err(RemoteError::library)?;
     let reference = format!("refs/heads/{branch}");
     session.keep_refs(Keep { name: reference.clone(), base: base.tip });
@@ -87,7 +88,7 @@ pub(crate) fn push(
     let pushed = pushed.map_err(|_| RemoteError::Protocol { reason: "the status of a ref is not UTF-8".to_owned() })?;
     // The server may have closed the connection already.
     let _ = libgit2.disconnect();
-    verdict(&session, seen.into_inner(), pushed)
+    Ok((commit, verdict(session, seen.into_inner(), pushed)?))
 }
 
 fn verdict(session: &Session, seen: Seen, pushed: Result<(), git2::Error>) -> Result<Sent, RemoteError> {

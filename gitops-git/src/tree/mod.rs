@@ -34,7 +34,7 @@ pub struct TreeReader {
 }
 
 struct Inner {
-    repository: Mutex<Repository>,
+    repository: Arc<Mutex<Repository>>,
     generation: Generation,
     submodules: BTreeMap<PathBuf, TreeReader>,
     commit: Option<ObjectId>,
@@ -192,12 +192,25 @@ impl TreeReader {
         limits: &Limits,
     ) -> Self {
         let inner = Inner {
-            repository: Mutex::new(repository),
+            repository: Arc::new(Mutex::new(repository)),
             generation: generation.clone(),
             submodules: BTreeMap::new(),
             commit,
             root,
             limits: limits.clone(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// A reader of another commit that is in the same repository, maybe in memory.
+    pub(crate) fn at_commit(&self, commit: ObjectId, root: ObjectId) -> Self {
+        let inner = Inner {
+            repository: Arc::clone(&self.inner.repository),
+            generation: self.inner.generation.clone(),
+            submodules: BTreeMap::new(),
+            commit: Some(commit),
+            root,
+            limits: self.inner.limits.clone(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -305,7 +318,7 @@ impl TreeReader {
         let opened = self.inner.generation.repository();
         let repository = opened.map_err(|source| ReadError::Mirror { source: Box::new(source) })?;
         let inner = Inner {
-            repository: Mutex::new(repository),
+            repository: Arc::new(Mutex::new(repository)),
             generation: self.inner.generation.clone(),
             submodules,
             commit: self.inner.commit,

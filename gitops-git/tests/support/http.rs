@@ -36,6 +36,7 @@ pub struct HttpServer {
 
 struct Shared {
     root: PathBuf,
+    exec_path: PathBuf,
     password: Option<String>,
     tls: Option<Arc<rustls::ServerConfig>>,
     faults: Mutex<Faults>,
@@ -60,6 +61,7 @@ impl HttpServer {
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
             root: root.to_owned(),
+            exec_path: super::git(root, &["--exec-path"]).into(),
             password: password.map(str::to_owned),
             tls,
             faults: Mutex::default(),
@@ -229,8 +231,8 @@ fn backend(request: &Request, body: &[u8], shared: &Shared) -> Vec<u8> {
     let (method, target) = (words.next().unwrap(), words.next().unwrap());
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let header = |name: &str| request.headers.get(name).cloned().unwrap_or_default();
-    let mut child = Command::new("git")
-        .arg("http-backend")
+    // As web servers do, without `git` in between.
+    let mut child = Command::new(shared.exec_path.join("git-http-backend"))
         .env("GIT_PROJECT_ROOT", &shared.root)
         .env("GIT_HTTP_EXPORT_ALL", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")

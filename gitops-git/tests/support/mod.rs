@@ -104,6 +104,19 @@ impl Fixture {
         self.tip(branch)
     }
 
+    /// Gives the branch `main` so many other refs for company, at `revision`, as a
+    /// forge has them: one for each merge request.
+    pub fn many_refs(&self, refs: usize, revision: &str) {
+        let (main, other) = (self.tip("main"), self.tip(revision));
+        let mut packed = format!("# pack-refs with: peeled fully-peeled sorted \n{main} refs/heads/main\n");
+        for number in 0..refs {
+            packed.push_str(&format!("{other} refs/merge-requests/{number:06}/head\n"));
+        }
+        std::fs::write(self.repository().join("packed-refs"), packed).unwrap();
+        // It may be there only.
+        let _ = std::fs::remove_file(self.repository().join("refs/heads/main"));
+    }
+
     /// Installs a hook on the server.
     pub fn hook(&self, name: &str, script: &str) {
         use std::os::unix::fs::PermissionsExt;
