@@ -11,6 +11,7 @@ use crate::kustomization::load::{Loaded, load};
 use crate::load::{Entry, Loader, Session, resolve_root};
 use crate::metadata::{self, Note};
 use crate::options::{BuildOptions, ReadFile, Reorder, Warning};
+use crate::order::LegacyOrder;
 use crate::remote::RemoteBase;
 use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
@@ -18,7 +19,7 @@ use crate::schema::Schema;
 use crate::source::FileSource;
 use crate::vars::Vars;
 use crate::yaml::{self, Document};
-use crate::{generate, generators, manifest, order, plugin, references, transformers};
+use crate::{generate, generators, manifest, plugin, references, transformers};
 
 /// What a build gives.
 #[derive(Debug, Clone, Default)]
@@ -198,26 +199,41 @@ impl<'a> Target<'a> {
         if !unused.is_empty() {
             self.loader.session.warn(Warning::UnusedVars { names: unused });
         }
-        self.check(resources)?;
-        resources.as_mut_vec().retain(|resource| !metadata::is_local_config(resource));
-        resources.check_unique(&self.schema())?;
-        self.sort(resources)?;
-        if self.loader.session.options.managed_by_label || self.wants("managedByLabel") {
-            let version = &self.loader.session.options.version;
-            resources.iter_mut().for_each(|resource| metadata::add_managed_by_label(resource, version));
-        }
-        let (origin, transformations) = (self.wants("originAnnotations"), self.wants("transformerAnnotations"));
-        resources.iter_mut().for_each(|resource| metadata::clean_annotations(resource, origin, transformations));
+        self.settle(resources)?;
         Ok(layer.resources)
     }
 
+    /// The last look at each resource, all that there is to do with it at once.
+    fn settle(&self, resources: &mut ResourceSet) -> Result<(), BuildError> {
+        let mut order = self.order()?;
+        let options = self.loader.session.options;
+        let managed_by = options.managed_by_label || self.wants("managedByLabel");
+        let (origin, transformations) = (self.wants("originAnnotations"), self.wants("transformerAnnotations"));
+        resources.retain_unique(&self.schema(), |resource| {
+            self.check(resource)?;
+            if metadata::is_local_config(resource) {
+                return Ok(false);
+            }
+            if managed_by {
+                metadata::add_managed_by_label(resource, &options.version);
+            }
+            metadata::clean_annotations(resource, origin, transformations);
+            if let Some(order) = &mut order {
+                order.add(resource);
+            }
+            Ok(true)
+        })?;
+        if let Some(order) = order {
+            order.sort(resources.as_mut_vec());
+        }
+        Ok(())
+    }
+
     /// A patch or replacement may have taken away what makes a manifest a resource.
-    fn check(&self, resources: &ResourceSet) -> Result<(), BuildError> {
-        let broken = |resource: &Resource| {
-            let problem = manifest::problem(resource.doc())?;
-            Some(BuildError::Broken { kustomization: self.path.clone(), id: Box::new(resource.original_id()), problem })
-        };
-        resources.iter().find_map(broken).map_or(Ok(()), Err)
+    fn check(&self, resource: &Resource) -> Result<(), BuildError> {
+        let Some(problem) = manifest::problem(resource.doc()) else { return Ok(()) };
+        let id = Box::new(resource.original_id());
+        Err(BuildError::Broken { kustomization: self.path.clone(), id, problem })
     }
 
     /// Adds files and bases, in order.
@@ -394,17 +410,16 @@ impl<'a> Target<'a> {
         entries.chunks(if self.place.is_some() { 1 } else { entries.len().max(1) })
     }
 
-    fn sort(&self, resources: &mut ResourceSet) -> Result<(), BuildError> {
+    fn order(&self) -> Result<Option<LegacyOrder<'_>>, BuildError> {
         let options = self.kustomization.sort_options.as_ref();
         match (options, self.loader.session.options.reorder) {
-            (None, Some(Reorder::None)) => return Ok(()),
+            (None, Some(Reorder::None)) => return Ok(None),
             (Some(_), Some(_)) => {
                 self.loader.session.warn(Warning::TwoOrders { kustomization: self.path.clone() });
             }
             (_, None) | (None, Some(Reorder::Legacy)) => {}
         }
-        let at = |source| BuildError::Order { kustomization: self.path.clone(), source };
-        order::sort(resources, options).map_err(at)
+        LegacyOrder::new(options).map_err(|source| BuildError::Order { kustomization: self.path.clone(), source })
     }
 
     fn wants(&self, option: &str) -> bool {

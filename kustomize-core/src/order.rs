@@ -3,9 +3,11 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 
+use crate::id::split_api_version;
 use crate::kustomization::{LegacySortOptions, SortOptions};
 use crate::resource::Resource;
-use crate::resource_set::ResourceSet;
+use crate::schema::fingerprint;
+use crate::short_text::same;
 
 /// The kinds that kustomize's legacy order puts first.
 const FIRST: &[&str] = &[
@@ -51,16 +53,111 @@ pub enum OrderError {
     NotLegacy,
 }
 
-/// Brings the resources in the order that `options` asks for; none means legacy.
-pub(crate) fn sort(resources: &mut ResourceSet, options: Option<&SortOptions>) -> Result<(), OrderError> {
-    let (order, kinds) = options.map_or(("legacy", None), |o| (o.order.as_str(), o.legacy_sort_options.as_ref()));
-    match (order, kinds) {
-        ("legacy", kinds) => sort_legacy(resources, &ranks(kinds)),
-        ("fifo", None) => {}
-        ("fifo", Some(_)) => return Err(OrderError::NotLegacy),
-        _ => return Err(OrderError::Unknown { order: order.to_owned() }),
+/// Sorts resources in kustomize's legacy order. It looks at each of them once;
+/// of those that are alike at the start of their names, once more in the end.
+pub(crate) struct LegacyOrder<'a> {
+    ranks: HashMap<&'a str, i64>,
+    types: Vec<Type>,
+    /// Types by their fingerprint.
+    by_fingerprint: HashMap<u64, usize>,
+    keys: Vec<Key>,
+}
+
+/// The type of some resources.
+struct Type {
+    kind: Box<str>,
+    api_version: Box<str>,
+    rank: i64,
+}
+
+/// What most resources are told apart by.
+struct Key {
+    /// Index of its type.
+    of: usize,
+    /// The first bytes of namespace and name, as far as they go.
+    start: [u8; 32],
+}
+
+impl<'a> LegacyOrder<'a> {
+    /// The order that `options` asks for, none meaning legacy; nothing if
+    /// resources are to stay in the order in which they were found.
+    ///
+    /// # Errors
+    ///
+    /// [`OrderError`] if there is no such order.
+    pub(crate) fn new(options: Option<&'a SortOptions>) -> Result<Option<Self>, OrderError> {
+        let (order, kinds) = options.map_or(("legacy", None), |o| (o.order.as_str(), o.legacy_sort_options.as_ref()));
+        match (order, kinds) {
+            ("legacy", kinds) => {
+                let (types, by_fingerprint, keys) = Default::default();
+                Ok(Some(Self { ranks: ranks(kinds), types, by_fingerprint, keys }))
+            }
+            ("fifo", None) => Ok(None),
+            ("fifo", Some(_)) => Err(OrderError::NotLegacy),
+            _ => Err(OrderError::Unknown { order: order.to_owned() }),
+        }
     }
-    Ok(())
+
+    /// Takes note of the next resource.
+    pub(crate) fn add(&mut self, resource: &Resource) {
+        let of = self.type_of(resource);
+        let mut start = [0; 32];
+        start.iter_mut().zip(id(resource).bytes_from(0)).for_each(|(to, byte)| *to = byte);
+        self.keys.push(Key { of, start });
+    }
+
+    fn type_of(&mut self, resource: &Resource) -> usize {
+        let (api_version, kind) = (resource.api_version(), resource.kind());
+        let known = self.by_fingerprint.entry(fingerprint("", api_version, kind)).or_insert(self.types.len());
+        let is_it = |of: &Type| same(&of.kind, kind) && same(&of.api_version, api_version);
+        if self.types.get(*known).is_some_and(is_it) {
+            return *known;
+        }
+        // Two types may have the same fingerprint, however unlikely that is.
+        self.types.iter().position(is_it).unwrap_or_else(|| {
+            let rank = self.ranks.get(kind).copied().unwrap_or_default();
+            self.types.push(Type { kind: kind.into(), api_version: api_version.into(), rank });
+            self.types.len() - 1
+        })
+    }
+
+    /// Sorts the resources, which are those that were added.
+    pub(crate) fn sort(&self, resources: &mut Vec<Resource>) {
+        let places = self.places();
+        let mut order: Vec<usize> = (0..resources.len()).collect();
+        order.sort_unstable_by(|one, other| {
+            let (a, b) = (&self.keys[*one], &self.keys[*other]);
+            let start = places[a.of].cmp(&places[b.of]).then_with(|| a.start.cmp(&b.start));
+            start.then_with(|| id(&resources[*one]).cmp(&id(&resources[*other]))).then(one.cmp(other))
+        });
+        let mut taken: Vec<_> = std::mem::take(resources).into_iter().map(Some).collect();
+        resources.extend(order.into_iter().filter_map(|at| taken[at].take()));
+    }
+
+    /// For each type its place among them; types that count as one share it.
+    fn places(&self) -> Vec<usize> {
+        let keys: Vec<_> = self.types.iter().map(Type::key).collect();
+        let mut distinct = keys.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        keys.iter().map(|key| distinct.partition_point(|other| other < key)).collect()
+    }
+}
+
+impl Type {
+    fn key(&self) -> (i64, Reverse<Option<Joined<'_, 3>>>, Joined<'_, 3>) {
+        let (group, version) = split_api_version(&self.api_version);
+        let gvk = Joined { parts: [or(group, "~G"), or(version, "~V"), or(&self.kind, "~K")], by: b'_' };
+        // kustomize compares two Namespaces the wrong way round if one of them is of the core
+        // group, which puts those first, the highest version before the others. With other
+        // kinds between them (rank 0) that is no order at all, so there they are not special.
+        let is_special = &*self.kind == "Namespace" && group.is_empty() && self.rank != 0;
+        (self.rank, Reverse(is_special.then_some(gvk)), gvk)
+    }
+}
+
+fn id(resource: &Resource) -> Joined<'_, 2> {
+    Joined { parts: [or(resource.namespace(), "~X"), or(resource.name(), "~N")], by: b'|' }
 }
 
 /// Where a kind stands: below zero first, above zero last, zero for the others.
@@ -74,40 +171,6 @@ fn ranks(options: Option<&LegacySortOptions>) -> HashMap<&str, i64> {
     let before = first.len() as i64;
     let first = first.into_iter().zip(-before..);
     first.chain(last.into_iter().zip(1..)).collect()
-}
-
-fn sort_legacy(resources: &mut ResourceSet, ranks: &HashMap<&str, i64>) {
-    let resources = resources.as_mut_vec();
-    let mut keys: Vec<_> = resources.iter().enumerate().map(|(at, resource)| (Key::new(resource, ranks), at)).collect();
-    keys.sort_unstable();
-    let order: Vec<_> = keys.into_iter().map(|(_, at)| at).collect();
-    let mut taken: Vec<_> = std::mem::take(resources).into_iter().map(Some).collect();
-    resources.extend(order.into_iter().filter_map(|at| taken[at].take()));
-}
-
-/// What is compared, in this order.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Key<'a> {
-    rank: i64,
-    /// Orders core Namespaces against each other and the rest; see [`Key::new`].
-    namespace: Reverse<Option<Joined<'a, 3>>>,
-    gvk: Joined<'a, 3>,
-    id: Joined<'a, 2>,
-}
-
-impl<'a> Key<'a> {
-    fn new(resource: &'a Resource, ranks: &HashMap<&str, i64>) -> Self {
-        let (group, version) = resource.group_version();
-        let kind = resource.kind();
-        let gvk = Joined { parts: [or(group, "~G"), or(version, "~V"), or(kind, "~K")], by: b'_' };
-        let id = Joined { parts: [or(resource.namespace(), "~X"), or(resource.name(), "~N")], by: b'|' };
-        let rank = ranks.get(kind).copied().unwrap_or_default();
-        // kustomize compares two Namespaces the wrong way round if one of them is of the core
-        // group, which puts those first, the highest version before the others. With other
-        // kinds between them (rank 0) that is no order at all, so there they are not special.
-        let is_special = kind == "Namespace" && group.is_empty() && rank != 0;
-        Self { rank, namespace: Reverse(is_special.then_some(gvk)), gvk, id }
-    }
 }
 
 /// Texts that compare as if they were joined.
@@ -150,12 +213,13 @@ mod tests {
     use crate::resource::tests::resource;
 
     fn sorted(ids: &[(&str, &str, &str, &str)], options: Option<&SortOptions>) -> Vec<String> {
-        let mut set = ResourceSet::default();
-        for (api_version, kind, namespace, name) in ids {
-            set.as_mut_vec().push(resource(api_version, kind, namespace, name));
+        let all = ids.iter().map(|(api_version, kind, namespace, name)| resource(api_version, kind, namespace, name));
+        let mut all: Vec<_> = all.collect();
+        if let Some(mut order) = LegacyOrder::new(options).expect("an order") {
+            all.iter().for_each(|resource| order.add(resource));
+            order.sort(&mut all);
         }
-        sort(&mut set, options).expect("sorted");
-        set.iter().map(|resource| format!("{}/{}", resource.namespace(), resource.name())).collect()
+        all.iter().map(|resource| format!("{}/{}", resource.namespace(), resource.name())).collect()
     }
 
     #[test]
@@ -187,8 +251,17 @@ mod tests {
         let ids = [("v1", "ConfigMap", "", "c"), ("v1", "Secret", "", "s"), ("v1", "Pod", "", "p")];
         assert_eq!(sorted(&ids, Some(&options("legacy", Some(kinds.clone())))), ["/p", "/s", "/c"]);
         assert_eq!(sorted(&ids, Some(&options("fifo", None))), ["/c", "/s", "/p"]);
-        let mut set = ResourceSet::default();
-        assert_eq!(sort(&mut set, Some(&options("fifo", Some(kinds)))), Err(OrderError::NotLegacy));
-        assert!(matches!(sort(&mut set, Some(&options("", None))), Err(OrderError::Unknown { .. })));
+        let error = |options: &SortOptions| LegacyOrder::new(Some(options)).err();
+        assert_eq!(error(&options("fifo", Some(kinds))), Some(OrderError::NotLegacy));
+        assert!(matches!(error(&options("", None)), Some(OrderError::Unknown { .. })));
+    }
+
+    #[test]
+    fn names_that_begin_alike_are_compared_to_their_end() {
+        let long = "a-name-of-more-than-thirty-two-bytes";
+        let (one, two, dotted) = (format!("{long}-1"), format!("{long}-2"), format!("{long}.x"));
+        let ids =
+            [("v1", "Pod", "", &*two), ("v1", "Pod", "", &*one), ("v1", "Pod", "", long), ("v1", "Pod", "", &*dotted)];
+        assert_eq!(sorted(&ids, None), [long, &one, &two, &dotted].map(|name| format!("/{name}")));
     }
 }

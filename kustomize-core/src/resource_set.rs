@@ -88,20 +88,31 @@ impl ResourceSet {
         Ok(())
     }
 
-    /// Whether every resource has an id of its own: patches and replacements may have changed names.
+    /// Keeps the resources that `keep`, which may change them, says yes to.
     ///
     /// # Errors
     ///
-    /// [`BuildError::Duplicate`] if two have the same.
-    pub(crate) fn check_unique(&self, schema: &Schema) -> Result<(), BuildError> {
+    /// What `keep` fails with, and [`BuildError::Duplicate`] if two that are
+    /// kept have the same id: patches and replacements may have changed names.
+    pub(crate) fn retain_unique(
+        &mut self,
+        schema: &Schema,
+        mut keep: impl FnMut(&mut Resource) -> Result<bool, BuildError>,
+    ) -> Result<(), BuildError> {
+        let resources = std::mem::take(self.as_mut_vec());
         let mut seen = Index::new(&[], schema);
-        for (at, resource) in self.resources.iter().enumerate() {
-            let id = Id::current(resource, schema);
+        self.resources.reserve(resources.len());
+        for mut resource in resources {
+            if !keep(&mut resource)? {
+                continue;
+            }
+            let id = Id::current(&resource, schema);
             let hash = seen.hash(&id);
             if let Some(first) = seen.find(hash, |at| Id::current(&self.resources[at], schema) == id) {
-                return Err(duplicate(&self.resources[first], resource));
+                return Err(duplicate(&self.resources[first], &resource));
             }
-            seen.current.add(hash, at);
+            seen.current.add(hash, self.resources.len());
+            self.resources.push(resource);
         }
         Ok(())
     }

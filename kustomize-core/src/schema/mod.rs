@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use fingerprint::fingerprint;
 pub use openapi::SchemaError;
 use table::{KUBERNETES, NodeIndex, Scope, Table};
 
