@@ -309,7 +309,7 @@ async fn list_keys_of_custom_resources_come_from_the_cluster() {
     assert_eq!((height(1), height(2)), (json!(7), json!(3)));
 }
 
-fn racks_definition() -> serde_json::Value {
+pub(crate) fn racks_definition() -> serde_json::Value {
     let slot = json!({"type": "object", "required": ["slot"], "properties": {
         "slot": {"type": "integer"}, "name": {"type": "string"}, "height": {"type": "integer"}}});
     json!({

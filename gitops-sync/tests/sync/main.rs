@@ -1,6 +1,9 @@
 //! The engine on the embedded API server.
 
 mod apply;
+#[path = "../support/faults.rs"]
+mod faults;
+mod faulty;
 mod hooks;
 mod model;
 mod namespaces;

@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use gitops_sync::{Cluster, ClusterOptions, ConflictPolicy, Owner, PrunePolicy, SyncOptions, plan, sync};
-use serde_json::Value;
+use gitops_sync::{
+    Cluster, ClusterOptions, ConflictPolicy, IgnoreRule, NamespaceMetadata, Owner, PrunePolicy, SyncOptions, plan, sync,
+};
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use serde_json::{Value, json};
 
+use crate::apply::racks_definition;
 use crate::real_cluster::RealCluster;
 use crate::world::{annotated, config_map, deployment, namespace, parse, service};
 
@@ -74,4 +79,56 @@ async fn syncs_drift_prune_and_an_api_server_that_dies() {
         assert!(report.succeeded(), "{:#?}", report.failed().collect::<Vec<_>>());
     }
     assert!(plan(&fresh(&server), parse(&more), &options()).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_namespaces_and_list_keys() {
+    let Some(server) = RealCluster::start(false).await else { return };
+    let cluster = Cluster::new(server.client());
+    let mut options = options().create_namespace().record_events();
+    options.namespace_metadata = Some(NamespaceMetadata::new().label("team", "a"));
+    let rack = |height: i64| {
+        json!({"apiVersion": "example.com/v1", "kind": "Rack", "metadata": {"name": "r"}, "spec": {"slots": [
+            {"slot": 2, "name": "same", "height": height}, {"slot": 1, "name": "same", "height": 1}]}})
+    };
+    let report = sync(&cluster, parse(&[racks_definition(), rack(1)]), &options).await.unwrap();
+    assert!(report.succeeded(), "{:#?}", report.failed().collect::<Vec<_>>());
+    let live = |group: &'static str, kind: &'static str, version: &'static str| {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+        Api::<DynamicObject>::all_with(server.client(), &resource)
+    };
+    let namespace = live("", "Namespace", "v1").get("app").await.unwrap();
+    assert_eq!(namespace.metadata.labels.unwrap()["team"], "a");
+    let events = live("events.k8s.io", "Event", "v1").list(&Default::default()).await.unwrap();
+    let notes: Vec<_> =
+        events.iter().filter(|event| event.data["reason"] == "Synced").map(|e| &e.data["note"]).collect();
+    assert_eq!(notes, [&json!("3 created")]);
+
+    // By name both slots would be the same; the keys follow the definition after a moment.
+    let api: Api<DynamicObject> = Api::namespaced_with(
+        server.client(),
+        "app",
+        &ApiResource::from_gvk(&GroupVersionKind::gvk("example.com", "v1", "Rack")),
+    );
+    let others = json!({"spec": {"slots": [{"slot": 1, "name": "same", "height": 7}, {"slot": 2, "name": "same", "height": 1}]}});
+    api.patch("r", &PatchParams::default(), &Patch::Merge(others)).await.unwrap();
+    wait_for_schema(&server.client()).await;
+    options = options.ignore([IgnoreRule::new("example.com", "Rack").pointer("/spec/slots/[slot=1]/height")]);
+    let report = sync(&cluster, parse(&[racks_definition(), rack(3)]), &options).await.unwrap();
+    assert!(report.succeeded(), "{:#?}", report.failed().collect::<Vec<_>>());
+    let slots = &api.get("r").await.unwrap().data["spec"]["slots"];
+    let height =
+        |slot: i64| slots.as_array().unwrap().iter().find(|found| found["slot"] == slot).unwrap()["height"].clone();
+    assert_eq!((height(1), height(2)), (json!(7), json!(3)));
+}
+
+async fn wait_for_schema(client: &kube::Client) {
+    for _ in 0..100 {
+        let request = http::Request::get("/openapi/v2").body(Vec::new()).unwrap();
+        if client.request_text(request).await.unwrap().contains("\"Rack\"") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("the definition is not published");
 }
