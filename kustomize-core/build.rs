@@ -1,5 +1,6 @@
-//! Compiles `schema/kubernetes-1.21.2.txt` into static tables, so that a
-//! build of a kustomization pays nothing for the schema it may not need.
+//! Compiles `schema/kubernetes-1.21.2.txt` into static tables, and writes out
+//! the built-in field specs, so that a build of a kustomization pays nothing
+//! for the schema it may not need, and little for the field specs.
 
 use std::collections::HashMap;
 use std::env;
@@ -9,18 +10,26 @@ use std::path::Path;
 
 use fingerprint::fingerprint;
 
+#[path = "src/config/builtin_rows.rs"]
+mod builtin_rows;
 #[path = "src/schema/fingerprint.rs"]
 mod fingerprint;
+#[path = "src/config/type_order.rs"]
+mod type_order;
 
 const SCHEMA: &str = "schema/kubernetes-1.21.2.txt";
 
 fn main() {
     println!("cargo::rerun-if-changed={SCHEMA}");
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=src/schema/fingerprint.rs");
+    for module in ["config/builtin_rows", "config/type_order", "schema/fingerprint"] {
+        println!("cargo::rerun-if-changed=src/{module}.rs");
+    }
     let text = fs::read_to_string(SCHEMA).expect("the schema is part of the crate");
     let out = env::var_os("OUT_DIR").expect("cargo sets it");
-    fs::write(Path::new(&out).join("kubernetes_schema.rs"), compile(&text)).expect("cargo made the directory");
+    let write = |name, text| fs::write(Path::new(&out).join(name), text).expect("cargo made the directory");
+    write("kubernetes_schema.rs", compile(&text));
+    write("builtin_config.txt", builtin_rows::lines());
 }
 
 fn compile(text: &str) -> String {

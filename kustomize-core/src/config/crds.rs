@@ -117,7 +117,11 @@ impl<'a> Definitions<'a> {
     }
 
     fn record(&mut self, property: NodeId, place: &Place<'_>) {
-        let spec = || FieldSpec { kind: place.kind.to_owned(), path: place.path.join("/"), ..FieldSpec::default() };
+        let spec = || FieldSpec {
+            kind: place.kind.to_owned().into(),
+            path: place.path.join("/").into(),
+            ..FieldSpec::default()
+        };
         if self.extension(property, ANNOTATION).is_some() {
             self.annotations.push(spec());
         }
@@ -131,7 +135,7 @@ impl<'a> Definitions<'a> {
         if let (Some(version), Some(kind)) = (version, kind) {
             let key = self.extension(property, REF_NAME_KEY).unwrap_or("name");
             let mut referrer = spec();
-            referrer.path = format!("{}/{key}", referrer.path);
+            referrer.path = format!("{}/{key}", referrer.path).into();
             self.references.push(NameReference {
                 target: Gvk { group: String::new(), version: version.to_owned(), kind: kind.to_owned() },
                 referrers: vec![referrer],

@@ -1,10 +1,10 @@
 //! Lists of field specs: which fields of which types a transformer touches.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::path_tree::{PathSpec, PathTree};
+use super::type_order::compare_types;
 use crate::kustomization::FieldSpec;
 
 /// Field specs in order, as kustomize's `FsSlice`.
@@ -107,7 +107,7 @@ impl Index {
             } else {
                 let mut positions = any_kind.positions.clone();
                 positions.push(position);
-                by_kind.insert(spec.kind.as_str().into(), Trees { positions, trees: OnceLock::new() });
+                by_kind.insert((*spec.kind).into(), Trees { positions, trees: OnceLock::new() });
             }
         }
         Self { by_kind, any_kind }
@@ -147,54 +147,13 @@ fn merge_one(list: &mut Vec<FieldSpec>, incoming: &FieldSpec) -> Result<(), Fiel
         Some(old) if old.create == incoming.create => {}
         Some(_) => {
             return Err(FieldSpecConflict {
-                path: incoming.path.clone(),
-                kind: incoming.kind.clone(),
+                path: incoming.path.clone().into_owned(),
+                kind: incoming.kind.clone().into_owned(),
                 create: incoming.create,
             });
         }
     }
     Ok(())
-}
-
-const FIRST_KINDS: [&str; 22] = [
-    "Namespace",
-    "ResourceQuota",
-    "StorageClass",
-    "CustomResourceDefinition",
-    "ServiceAccount",
-    "PodSecurityPolicy",
-    "Role",
-    "ClusterRole",
-    "RoleBinding",
-    "ClusterRoleBinding",
-    "ConfigMap",
-    "Secret",
-    "Endpoints",
-    "Service",
-    "LimitRange",
-    "PriorityClass",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "Deployment",
-    "StatefulSet",
-    "CronJob",
-    "PodDisruptionBudget",
-];
-const LAST_KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
-
-/// Orders (group, version, kind) as kustomize's `Gvk.IsLessThan` does.
-pub(super) fn compare_types(a: (&str, &str, &str), b: (&str, &str, &str)) -> Ordering {
-    let rank = |kind: &str| match FIRST_KINDS.iter().position(|first| *first == kind) {
-        Some(position) => position,
-        None => 100 + LAST_KINDS.iter().position(|last| *last == kind).map_or(0, |position| 1 + position),
-    };
-    fn or<'a>(text: &'a str, missing: &'a str) -> &'a str {
-        if text.is_empty() { missing } else { text }
-    }
-    fn text<'a>((group, version, kind): (&'a str, &'a str, &'a str)) -> impl Iterator<Item = u8> + 'a {
-        [or(group, "~G"), "_", or(version, "~V"), "_", or(kind, "~K")].into_iter().flat_map(str::bytes)
-    }
-    rank(a.2).cmp(&rank(b.2)).then_with(|| text(a).cmp(text(b)))
 }
 
 #[cfg(test)]
@@ -203,7 +162,7 @@ mod tests {
     use super::*;
 
     fn spec(kind: &str, path: &str, create: bool) -> FieldSpec {
-        FieldSpec { kind: kind.into(), path: path.into(), create, ..FieldSpec::default() }
+        FieldSpec { kind: kind.to_owned().into(), path: path.to_owned().into(), create, ..FieldSpec::default() }
     }
 
     #[test]

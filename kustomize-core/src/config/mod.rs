@@ -7,6 +7,7 @@ mod field_specs;
 mod name_references;
 mod path;
 mod path_tree;
+mod type_order;
 
 use std::sync::{Arc, LazyLock};
 
@@ -231,7 +232,7 @@ mod tests {
     use super::*;
 
     fn spec(kind: &str, path: &str) -> FieldSpec {
-        FieldSpec { kind: kind.into(), path: path.into(), ..FieldSpec::default() }
+        FieldSpec { kind: kind.to_owned().into(), path: path.to_owned().into(), ..FieldSpec::default() }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::sync::OnceLock;
 
-use super::field_specs::{FieldSpecConflict, FieldSpecs, compare_types, merge_all};
+use super::field_specs::{FieldSpecConflict, FieldSpecs, merge_all};
 use super::path_tree::PathSpec;
+use super::type_order::compare_types;
 use crate::id::Gvk;
 use crate::kustomization::FieldSpec;
 

@@ -1,11 +1,12 @@
 //! Paths of field specs: `spec/containers[]/image`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A field spec's path, split into steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FieldPath {
-    text: Box<str>,
+    text: Cow<'static, str>,
     steps: Box<[Step]>,
 }
 
@@ -13,7 +14,7 @@ pub(crate) struct FieldPath {
 /// step: every item is visited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Step {
-    pub(crate) key: Box<str>,
+    pub(crate) key: Cow<'static, str>,
     /// Written with `[]`: the field is a list, never to be created.
     pub(crate) list: bool,
     /// An index or a match of a list item, which kustomize's lookup of a
@@ -23,20 +24,12 @@ pub(crate) struct Step {
 
 impl FieldPath {
     /// Splits at `/`; `\/` stands for a slash within a key.
-    pub(crate) fn new(path: &str) -> Self {
-        let relative = path.strip_prefix('/').unwrap_or(path);
-        let mut keys: Vec<String> = Vec::new();
-        for part in relative.split('/') {
-            match keys.last_mut() {
-                Some(last) if last.ends_with('\\') => {
-                    last.pop();
-                    last.push('/');
-                    last.push_str(part);
-                }
-                _ => keys.push(part.to_owned()),
-            }
-        }
-        Self { text: path.into(), steps: keys.iter().map(|key| Step::new(key)).collect() }
+    pub(crate) fn new(path: &Cow<'static, str>) -> Self {
+        let steps = match path {
+            Cow::Borrowed(path) => split(path).into_iter().map(Step::new).collect(),
+            Cow::Owned(path) => split(path).into_iter().map(|key| Step::new(key.into_owned().into())).collect(),
+        };
+        Self { text: path.clone(), steps }
     }
 
     pub(crate) fn steps(&self) -> &[Step] {
@@ -49,6 +42,24 @@ impl FieldPath {
     }
 }
 
+/// The keys of a path.
+fn split(path: &str) -> Vec<Cow<'_, str>> {
+    let relative = path.strip_prefix('/').unwrap_or(path);
+    let mut keys: Vec<Cow<'_, str>> = Vec::new();
+    for part in relative.split('/') {
+        match keys.last_mut() {
+            Some(last) if last.ends_with('\\') => {
+                let last = last.to_mut();
+                last.pop();
+                last.push('/');
+                last.push_str(part);
+            }
+            _ => keys.push(part.into()),
+        }
+    }
+    keys
+}
+
 impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -56,14 +67,15 @@ impl fmt::Display for FieldPath {
 }
 
 impl Step {
-    fn new(text: &str) -> Self {
-        let (key, list) = match text.strip_suffix("[]") {
-            Some(key) => (key.trim(), true),
-            None => (text.trim(), false),
+    fn new(text: Cow<'static, str>) -> Self {
+        let list = text.ends_with("[]");
+        let key: Cow<'static, str> = match text {
+            Cow::Borrowed(text) => text.strip_suffix("[]").unwrap_or(text).trim().into(),
+            Cow::Owned(text) => text.strip_suffix("[]").unwrap_or(&text).trim().to_owned().into(),
         };
         let bracketed = key.starts_with('[') && key.ends_with(']');
-        let indexes = bracketed || matches!(key, "-" | "*") || key.parse::<i64>().is_ok();
-        Self { key: key.into(), list, indexes }
+        let indexes = bracketed || matches!(&*key, "-" | "*") || key.parse::<i64>().is_ok();
+        Self { key, list, indexes }
     }
 }
 
@@ -72,7 +84,7 @@ mod tests {
     use super::*;
 
     fn keys(path: &str) -> Vec<String> {
-        FieldPath::new(path).steps().iter().map(|step| step.key.to_string()).collect()
+        FieldPath::new(&path.to_owned().into()).steps().iter().map(|step| step.key.to_string()).collect()
     }
 
     #[test]
@@ -86,7 +98,7 @@ mod tests {
 
     #[test]
     fn brackets_mark_a_list() {
-        let path = FieldPath::new("spec/containers[]/image");
+        let path = FieldPath::new(&"spec/containers[]/image".into());
         assert_eq!(path.steps().iter().map(|step| step.list).collect::<Vec<_>>(), [false, true, false]);
         assert_eq!(&*path.steps()[1].key, "containers");
     }

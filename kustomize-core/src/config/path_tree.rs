@@ -1,5 +1,7 @@
 //! The paths of several field specs as one tree, so that a resource is walked once for all.
 
+use std::borrow::Cow;
+
 use super::path::{FieldPath, Step};
 use crate::id::split_api_version;
 use crate::kustomization::FieldSpec;
@@ -8,9 +10,9 @@ use crate::short_text::same;
 /// A field spec with its path split.
 #[derive(Debug)]
 pub(crate) struct PathSpec {
-    group: Box<str>,
-    version: Box<str>,
-    pub(crate) kind: Box<str>,
+    group: Cow<'static, str>,
+    version: Cow<'static, str>,
+    pub(crate) kind: Cow<'static, str>,
     pub(crate) path: FieldPath,
     /// Make the field if it is missing.
     create: bool,
@@ -49,9 +51,9 @@ pub(crate) struct Child {
 impl PathSpec {
     pub(super) fn new(spec: &FieldSpec, position: usize) -> Self {
         Self {
-            group: spec.group.as_str().into(),
-            version: spec.version.as_str().into(),
-            kind: spec.kind.as_str().into(),
+            group: spec.group.clone(),
+            version: spec.version.clone(),
+            kind: spec.kind.clone(),
             path: FieldPath::new(&spec.path),
             create: spec.create,
             position,
@@ -139,7 +141,7 @@ mod tests {
     #[test]
     fn paths_share_their_beginning() {
         let spec = |group: &str, path: &str| {
-            let (group, path) = (group.to_owned(), path.to_owned());
+            let (group, path) = (group.to_owned().into(), path.to_owned().into());
             PathSpec::new(&FieldSpec { group, path, ..FieldSpec::default() }, 0)
         };
         let tree = PathTree::new(vec![spec("", "a/b/c"), spec("apps", "a/b"), spec("", "a/b[]/c")]);

@@ -3,6 +3,7 @@
 //! An absent field and a `null` are the same thing: the default. Structs that
 //! kustomize inlines are written out, so that an unknown field is noticed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -74,11 +75,11 @@ pub(crate) struct Label {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct FieldSpec {
-    pub(crate) group: String,
-    pub(crate) version: String,
-    pub(crate) kind: String,
+    pub(crate) group: Cow<'static, str>,
+    pub(crate) version: Cow<'static, str>,
+    pub(crate) kind: Cow<'static, str>,
     /// Keys separated by `/`; `[]` after one for every item of a list.
-    pub(crate) path: String,
+    pub(crate) path: Cow<'static, str>,
     /// Make the field if it is missing.
     pub(crate) create: bool,
 }

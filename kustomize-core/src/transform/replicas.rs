@@ -51,9 +51,9 @@ impl ReplicaCountTransformer {
 
     fn not_found(&self, replica: &Replica) -> TransformError {
         let kind = |spec: &FieldSpec| Gvk {
-            group: spec.group.clone(),
-            version: spec.version.clone(),
-            kind: spec.kind.clone(),
+            group: spec.group.to_string(),
+            version: spec.version.to_string(),
+            kind: spec.kind.to_string(),
         };
         TransformError::NoReplicas {
             name: replica.name.clone(),
