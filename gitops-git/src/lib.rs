@@ -62,6 +62,8 @@
 //!
 //! | feature | default | gives |
 //! |---|---|---|
+//! | `libgit2-https` | no | [`Transport::Libgit2`] for HTTPS; needs OpenSSL's headers to build |
+//! | `libgit2-ssh` | no | [`Transport::Libgit2`] for SSH, where there is no `ssh` program; needs OpenSSL's headers to build |
 //! | `kustomize` | no | [`TreeReader`] implements `kustomize_core::FileSource`, [`Repositories`] implements `kustomize_core::Remote` |
 
 mod commit;
@@ -94,7 +96,7 @@ pub use mirror::{Commit, Depth, FetchError, Mirror, MirrorError, MirrorOptions, 
 pub use poll::PollError;
 pub use poller::Poller;
 pub use refs::{RefFilter, RefSnapshot, RemoteRef};
-pub use remote::{Cancel, Progress, Proxy, Remote, Timeouts, Tls};
+pub use remote::{Cancel, Progress, Proxy, Remote, Timeouts, Tls, Transport};
 pub use remote_error::{Phase, RemoteError};
 pub use repositories::{Repositories, Submodule, SubmoduleError};
 pub use revision::{ResolveError, Resolved, Revision};

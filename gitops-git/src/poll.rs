@@ -11,7 +11,7 @@ use crate::remote::Remote;
 use crate::remote_error::RemoteError;
 use crate::revision::{ResolveError, Resolved, Revision};
 use crate::transport::session::Session;
-use crate::transport::{Service, Version, http, process};
+use crate::transport::{Service, Version, http, library, process};
 use crate::url::{RepoUrl, Scheme};
 
 /// Why the refs of a repository could not be listed.
@@ -91,6 +91,9 @@ impl Remote {
 }
 
 fn list(session: &Arc<Session>, filter: &RefFilter) -> Result<Vec<RemoteRef>, RemoteError> {
+    if session.remote.uses_library() {
+        return Ok(library::list(session)?.iter().cloned().collect());
+    }
     match session.remote.url.scheme() {
         Scheme::Http | Scheme::Https => Ok(list_http(session, filter, &mut io::sink())?.0),
         Scheme::File if !process::git_is_installed() => list_directory(session),
@@ -189,13 +192,13 @@ fn list_stream(session: &Arc<Session>, filter: &RefFilter) -> Result<Vec<RemoteR
 fn list_directory(session: &Session) -> Result<Vec<RemoteRef>, RemoteError> {
     let mut remote = git2::Remote::create_detached(session.remote.url.to_string()).map_err(RemoteError::library)?;
     remote.connect(git2::Direction::Fetch).map_err(|error| session.explain(error))?;
-    from_libgit2(&remote).map_err(RemoteError::library)
+    Ok(from_libgit2(remote.list().map_err(RemoteError::library)?))
 }
 
-/// The refs that a connected remote of libgit2 has listed.
-pub(crate) fn from_libgit2(remote: &git2::Remote<'_>) -> Result<Vec<RemoteRef>, git2::Error> {
+/// The refs that libgit2 was told.
+pub(crate) fn from_libgit2(heads: &[git2::RemoteHead<'_>]) -> Vec<RemoteRef> {
     let mut refs: Vec<RemoteRef> = Vec::new();
-    for head in remote.list()? {
+    for head in heads {
         let id = crate::id::ObjectId::from_git(head.oid());
         match (head.name().strip_suffix("^{}"), refs.last_mut()) {
             (Some(tag), Some(last)) if last.name == tag => last.peeled = Some(id),
@@ -207,5 +210,5 @@ pub(crate) fn from_libgit2(remote: &git2::Remote<'_>) -> Result<Vec<RemoteRef>, 
             }
         }
     }
-    Ok(refs)
+    refs
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::credentials::{CredentialSource, Credentials, ForServer};
 use crate::host_keys::HostKeys;
-use crate::url::RepoUrl;
+use crate::url::{RepoUrl, Scheme};
 
 /// A repository on a server, and how to talk to it.
 ///
@@ -31,6 +31,7 @@ pub struct Remote {
     pub(crate) cancel: Cancel,
     pub(crate) progress: Option<ProgressCallback>,
     pub(crate) ssh_program: PathBuf,
+    pub(crate) transport: Transport,
     pub(crate) http: Arc<OnceLock<ureq::Agent>>,
     /// Whether the server is known to speak protocol version 2.
     pub(crate) speaks_v2: Arc<AtomicBool>,
@@ -51,6 +52,7 @@ impl Remote {
             cancel: Cancel::new(),
             progress: None,
             ssh_program: PathBuf::from("ssh"),
+            transport: Transport::default(),
             http: Arc::default(),
             speaks_v2: Arc::default(),
         }
@@ -129,6 +131,18 @@ impl Remote {
         self
     }
 
+    /// What carries HTTPS and SSH.
+    #[must_use]
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// Whether libgit2's own transports are to be used, which there are for network URLs only.
+    pub(crate) fn uses_library(&self) -> bool {
+        self.transport == Transport::Libgit2 && !matches!(self.url.scheme(), Scheme::File | Scheme::Git)
+    }
+
     /// The same settings for another repository, as for a submodule.
     ///
     /// Credentials given with [`Remote::credentials`] stay with the server they
@@ -149,6 +163,29 @@ impl fmt::Debug for Remote {
             .field("timeouts", &self.timeouts)
             .finish_non_exhaustive()
     }
+}
+
+/// What carries HTTPS and SSH.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Transport {
+    /// rustls, and the user's `ssh` program.
+    #[default]
+    Own,
+    /// OpenSSL and libssh2 as libgit2 uses them, for machines that have no `ssh`
+    /// program. Needs the features `libgit2-https` and `libgit2-ssh`; without
+    /// them, using a URL of theirs is an error.
+    ///
+    /// They know less. There are no deadlines, and [`Cancel`] takes effect when
+    /// data comes; a fetch makes two connections, and each poll is told of all
+    /// refs. The configuration of `ssh`, jump hosts and hardware keys are not
+    /// there; `known_hosts` is read without hashed names and patterns, except
+    /// the user's own file, and a new host cannot be remembered. HTTPS trusts
+    /// the system's authorities only, has no bearer tokens and no client
+    /// certificates, and sets variables like `SSL_CERT_FILE` for the process
+    /// when it is first used. What such a setting asks for is an error, and
+    /// never left out in silence.
+    Libgit2,
 }
 
 /// Which HTTPS servers to trust, and how to identify to them.

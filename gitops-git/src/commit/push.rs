@@ -12,6 +12,7 @@ use crate::id::ObjectId;
 use crate::mirror::libgit2_url;
 use crate::protocol::narrow::Keep;
 use crate::remote_error::RemoteError;
+use crate::transport::library;
 use crate::transport::session::Session;
 use crate::tree::TreeReader;
 
@@ -79,6 +80,10 @@ pub(crate) fn push(
         true
     });
     let mut push_options = PushOptions::new();
+    if session.remote.uses_library() {
+        library::answer(&mut callbacks, session);
+        push_options.proxy_options(library::proxy(&session.remote.proxy));
+    }
     let server_options: Vec<&str> = options.push_options.iter().map(String::as_str).collect();
     push_options.remote_callbacks(callbacks).remote_push_options(&server_options);
     let refspec = format!("{commit}:{reference}");

@@ -11,9 +11,9 @@ use crate::refs::{RefFilter, RefSnapshot};
 use crate::remote::{Progress, Remote};
 use crate::remote_error::RemoteError;
 use crate::revision::{ResolveError, Resolved, Revision, is_abbreviated};
-use crate::transport::process;
 use crate::transport::register::Registered;
 use crate::transport::session::Session;
+use crate::transport::{library, process};
 use crate::url::{RepoUrl, Scheme};
 
 /// A commit that a mirror has.
@@ -190,9 +190,14 @@ impl<'a> Fetch<'a> {
         let remote = repository.remote_anonymous(&url).map_err(RemoteError::library)?;
         let refs = RefSnapshot::default();
         let mut fetch = Self { repository, mirror, session, _registered: registered, remote, refs, asked };
+        if mirror.remote.uses_library() {
+            // Its credentials come with the download, which connects again.
+            fetch.refs = library::list(&fetch.session)?;
+            return Ok(fetch);
+        }
         // The connection stays open for the download that may follow.
         fetch.remote.connect(Direction::Fetch).map_err(|error| fetch.session.explain(error))?;
-        fetch.refs = RefSnapshot::new(from_libgit2(&fetch.remote).map_err(RemoteError::library)?);
+        fetch.refs = RefSnapshot::new(from_libgit2(fetch.remote.list().map_err(RemoteError::library)?));
         Ok(fetch)
     }
 
@@ -306,6 +311,10 @@ impl<'a> Fetch<'a> {
             true
         });
         let mut options = FetchOptions::new();
+        if session.remote.uses_library() {
+            library::answer(&mut callbacks, session);
+            options.proxy_options(library::proxy(&session.remote.proxy));
+        }
         options.remote_callbacks(callbacks).download_tags(AutotagOption::None).depth(depth);
         let downloaded = self.remote.download(refspecs, Some(&mut options));
         drop(options);
@@ -343,7 +352,9 @@ fn has_own_transport(remote: &Remote) -> bool {
 /// Local repositories without a `git` program are left to libgit2's own
 /// transport, which is slower and knows no depth.
 pub(crate) fn libgit2_url(session: &Arc<Session>) -> (String, Option<Registered>) {
-    if has_own_transport(&session.remote) {
+    if session.remote.uses_library() {
+        (library::url(&session.remote.url), None)
+    } else if has_own_transport(&session.remote) {
         let registered = Registered::new(session);
         (registered.url(), Some(registered))
     } else {

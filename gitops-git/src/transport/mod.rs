@@ -8,6 +8,7 @@ pub(crate) mod daemon;
 pub(crate) mod http;
 pub(crate) mod http_agent;
 mod http_errors;
+pub(crate) mod library;
 pub(crate) mod process;
 pub(crate) mod register;
 pub(crate) mod session;

@@ -3,12 +3,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::credentials::Credentials;
+use crate::host_keys::OfferedKey;
 use crate::protocol::narrow::Keep;
 use crate::refs::RefFilter;
 use crate::remote::Remote;
 use crate::remote_error::{Phase, RemoteError};
 use crate::secret::{Secret, clean};
-use crate::transport::{Duplex, Service, Version, daemon, process, ssh};
+use crate::transport::{Duplex, Service, Version, daemon, library, process, ssh};
 use crate::url::Scheme;
 
 /// One operation on one remote repository.
@@ -31,6 +32,8 @@ struct State {
     http_base: Option<String>,
     /// What the server said through the progress channel.
     words: String,
+    /// The key that the SSH server offered to libgit2.
+    host_key: Option<OfferedKey>,
 }
 
 impl Session {
@@ -45,9 +48,13 @@ impl Session {
                 .map_err(|source| RemoteError::Credentials { host: remote.url.host().to_owned(), source })?,
             None => None,
         };
+        let credentials = credentials.or_else(|| embedded(remote));
+        if remote.uses_library() {
+            library::check(remote, credentials.as_ref())?;
+        }
         Ok(Arc::new(Self {
             remote: remote.clone(),
-            credentials: credentials.or_else(|| embedded(remote)),
+            credentials,
             started: Instant::now(),
             keep: OnceLock::new(),
             wanted: OnceLock::new(),
@@ -141,6 +148,7 @@ impl Session {
         match failure {
             Some(failure) => failure,
             None if self.remote.cancel.is_cancelled() => RemoteError::Cancelled,
+            None if self.remote.uses_library() => library::explain(self, error),
             None => match error.message().strip_prefix("remote error: ") {
                 Some(words) => refusal(self.clean(words)),
                 None if error.class() == git2::ErrorClass::Net => {
@@ -178,6 +186,15 @@ impl Session {
         if state.words.len() < 16_384 {
             state.words.push_str(&String::from_utf8_lossy(bytes));
         }
+    }
+
+    /// Keeps the key that the server offered, for error messages.
+    pub(crate) fn note_host_key(&self, key: Option<OfferedKey>) {
+        self.state().host_key = key;
+    }
+
+    pub(crate) fn host_key(&self) -> Option<OfferedKey> {
+        self.state().host_key.clone()
     }
 
     pub(crate) fn words(&self) -> String {

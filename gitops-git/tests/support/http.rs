@@ -98,6 +98,8 @@ pub fn private_authority(name: &str) -> (Arc<rustls::ServerConfig>, String) {
     let authority_key = rcgen::KeyPair::generate().unwrap();
     let mut authority = rcgen::CertificateParams::default();
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    // By default it has the name of what it signs, which OpenSSL takes for self-signed.
+    authority.distinguished_name.push(rcgen::DnType::CommonName, "private authority");
     let authority_certificate = authority.self_signed(&authority_key).unwrap();
     let issuer = rcgen::Issuer::new(authority, authority_key);
     let key = rcgen::KeyPair::generate().unwrap();
@@ -169,6 +171,9 @@ fn conversation(stream: &mut impl Both, mut writer: Writer, shared: &Shared) -> 
         let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
         let mut body = vec![0; length];
         stream.read_exact(&mut body)?;
+        if headers.get("transfer-encoding").is_some_and(|encoding| encoding == "chunked") {
+            body = chunks(stream)?;
+        }
         if shared.faults.lock().unwrap().only_version_0 {
             headers.remove("git-protocol");
         }
@@ -200,6 +205,20 @@ fn conversation(stream: &mut impl Both, mut writer: Writer, shared: &Shared) -> 
                 out.write_all(&answer)?;
                 out.flush()?;
             }
+        }
+    }
+}
+
+fn chunks(stream: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut size = String::new();
+        stream.read_line(&mut size)?;
+        let mut chunk = vec![0; usize::from_str_radix(size.trim(), 16).unwrap() + 2];
+        stream.read_exact(&mut chunk)?;
+        match &chunk[..chunk.len() - 2] {
+            [] => return Ok(body),
+            chunk => body.extend_from_slice(chunk),
         }
     }
 }
