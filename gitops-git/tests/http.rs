@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use gitops_git::{
-    Cancel, Credentials, FetchError, Mirror, MirrorOptions, PollError, Poller, PushError, PushOutcome, RefFilter,
-    Remote, RemoteError, Revision, Timeouts,
+    Cancel, Credentials, FetchError, Mirror, MirrorOptions, PollError, Poller, PushError, PushMode, PushOutcome,
+    RefFilter, Remote, RemoteError, Revision, Timeouts,
 };
 use support::http::{HttpServer, PASSWORD, USER};
 use support::{Fixture, options};
@@ -321,6 +321,23 @@ fn a_push_whose_answer_is_lost_is_not_repeated() {
         .unwrap();
     assert_eq!(outcome.commit().unwrap().to_string(), fixture.tip("main"));
     assert_eq!(fixture.git(&["rev-list", "--count", "main"]), "2");
+}
+
+#[test]
+fn a_replaced_branch_whose_answer_is_lost_is_not_replaced_again() {
+    let fixture = Fixture::new(2);
+    fixture.git(&["branch", "bot", "main~1"]);
+    let (server, remote) = serve(&fixture);
+    server.faults(|faults| faults.swallow_push_answer = true);
+    let expected = fixture.tip("bot").parse().unwrap();
+    let mode = PushMode::Replace { from: Revision::branch("main"), expected };
+    let mut edits = 0;
+    let outcome = fixture.mirror(remote).commit_and_push("bot", &options("once").mode(mode), |tree| {
+        edits += 1;
+        tree.write("ONCE".as_ref(), format!("{edits}"))
+    });
+    assert_eq!(outcome.unwrap().commit().unwrap().to_string(), fixture.tip("bot"));
+    assert_eq!(edits, 1);
 }
 
 #[test]

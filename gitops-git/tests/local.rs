@@ -122,6 +122,30 @@ fn push_modes_hold_what_they_promise() {
 }
 
 #[test]
+fn a_branch_is_replaced_only_if_it_is_where_it_should_be() {
+    let fixture = Fixture::new(3);
+    let mirror = fixture.mirror(Remote::new(fixture.file_url()));
+    fixture.git(&["branch", "bot", "main~2"]);
+    let old = fixture.commit("bot", "BOT", "old\n").parse().unwrap();
+    let replace = |expected| {
+        let mode = PushMode::Replace { from: Revision::branch("main"), expected };
+        mirror.commit_and_push("bot", &options("m").mode(mode), |tree| tree.write("BOT".as_ref(), "new\n"))
+    };
+    let error = replace(fixture.tip("main").parse().unwrap()).unwrap_err();
+    assert!(matches!(error, PushError::Moved { found: Some(found), .. } if found == old), "{error:?}");
+    fixture.config("receive.denyNonFastForwards", "true");
+    let error = replace(old).unwrap_err();
+    assert!(matches!(error, PushError::Rejected { .. }), "{error:?}");
+    assert_eq!(fixture.tip("bot"), old.to_string());
+    fixture.config("receive.denyNonFastForwards", "false");
+    let pushed = replace(old).unwrap();
+    assert_eq!(pushed.commit().unwrap().to_string(), fixture.tip("bot"));
+    assert_eq!(fixture.tip("bot~1"), fixture.tip("main"));
+    let error = replace(old).unwrap_err();
+    assert!(matches!(error, PushError::Moved { .. }), "{error:?}");
+}
+
+#[test]
 fn a_push_option_is_one_line() {
     let fixture = Fixture::new(1);
     let mirror = fixture.mirror(Remote::new(fixture.file_url()));

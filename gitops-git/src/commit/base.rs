@@ -35,7 +35,8 @@ impl Mirror {
     /// Fetches what the commit is to be made on.
     pub(crate) fn base(&self, branch: &str, mode: &PushMode, race: &Race) -> Result<Base, Setback> {
         match mode {
-            PushMode::Create { from } => self.base_of_new(branch, from, race),
+            PushMode::Create { from } => self.base_elsewhere(branch, mode, (from, None), race),
+            PushMode::Replace { from, expected } => self.base_elsewhere(branch, mode, (from, Some(*expected)), race),
             PushMode::FastForward | PushMode::Lease(_) => {
                 let revision = Revision::branch(branch);
                 let (generation, commit) = self
@@ -52,24 +53,33 @@ impl Mirror {
         }
     }
 
-    fn base_of_new(&self, branch: &str, from: &Revision, race: &Race) -> Result<Base, Setback> {
+    /// The base of a branch that begins at `from`, whatever it is before that.
+    fn base_elsewhere(
+        &self,
+        branch: &str,
+        mode: &PushMode,
+        (from, expected): (&Revision, Option<ObjectId>),
+        race: &Race,
+    ) -> Result<Base, Setback> {
         if !race.unanswered.is_empty()
             && let Ok((generation, commit)) = self.fetch_locked(&Revision::branch(branch))
         {
-            return match race.unanswered.contains(&commit.id) {
-                true => Ok(Base { generation, tip: Some(commit.id), expected: None }),
-                false => Err(PushError::Exists { branch: branch.to_owned() }.into()),
-            };
+            let tip = Some(commit.id);
+            match expected {
+                _ if race.unanswered.contains(&commit.id) => return Ok(Base { generation, tip, expected }),
+                Some(expected) if expected == commit.id => {}
+                Some(expected) => return Err(moved(branch, expected, tip).into()),
+                None => return Err(PushError::Exists { branch: branch.to_owned() }.into()),
+            }
         }
-        let mode = PushMode::Create { from: from.clone() };
         match self.fetch_locked(from) {
-            Ok((generation, commit)) => Ok(Base { generation, tip: Some(commit.id), expected: None }),
-            Err(Failure::Resolve(ResolveError::Empty)) => {
+            Ok((generation, commit)) => Ok(Base { generation, tip: Some(commit.id), expected }),
+            Err(Failure::Resolve(ResolveError::Empty)) if expected.is_none() => {
                 let mirror = |source| PushError::Mirror { branch: branch.to_owned(), source };
                 let generation = self.any_generation().map_err(mirror)?;
-                Ok(Base { generation, tip: None, expected: None })
+                Ok(Base { generation, tip: None, expected })
             }
-            Err(failure) => Err(self.fetch_setback(branch, &mode, from, failure)),
+            Err(failure) => Err(self.fetch_setback(branch, mode, from, failure)),
         }
     }
 

@@ -163,9 +163,15 @@ impl Mirror {
         let name = branch.to_owned();
         match (sent, &options.mode) {
             (Sent::Landed, _) => Ok(()),
-            (Sent::Moved { found }, PushMode::Lease(expected)) => Err(moved(branch, *expected, found).into()),
+            (Sent::Moved { found }, PushMode::Lease(expected) | PushMode::Replace { expected, .. }) => {
+                Err(moved(branch, *expected, found).into())
+            }
             (Sent::Moved { .. }, PushMode::Create { .. }) => Err(PushError::Exists { branch: name }.into()),
             (Sent::Moved { .. }, _) => Err(lost(String::new())),
+            // No race: the server wants no branch to be replaced.
+            (Sent::TooLate { server }, PushMode::Replace { .. }) if server.contains("non-fast-forward") => {
+                Err(PushError::Rejected { branch: name, reason: server, server: String::new() }.into())
+            }
             (Sent::TooLate { server }, _) => Err(lost(server)),
             (Sent::Declined { reason, server }, _) if is_protection(&reason, &server) => {
                 Err(PushError::Protected { branch: name, reason, server }.into())

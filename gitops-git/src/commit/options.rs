@@ -54,6 +54,15 @@ pub enum PushMode {
         /// Where the new branch begins.
         from: Revision,
     },
+    /// The branch is at `expected`, and is replaced by a commit on top of `from`,
+    /// as `git push --force-with-lease=branch:expected` does. If the edit changes
+    /// nothing, the branch stays.
+    Replace {
+        /// Where the branch begins anew.
+        from: Revision,
+        /// What may be lost, and nothing that came after it.
+        expected: ObjectId,
+    },
 }
 
 /// The name and e-mail address of an author or committer.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use git2::{ErrorCode, PushOptions, RemoteCallbacks};
 
 use crate::commit::base::Base;
-use crate::commit::options::CommitOptions;
+use crate::commit::options::{CommitOptions, PushMode};
 use crate::id::ObjectId;
 use crate::mirror::libgit2_url;
 use crate::protocol::narrow::Keep;
@@ -86,7 +86,9 @@ pub(crate) fn push(
     }
     let server_options: Vec<&str> = options.push_options.iter().map(String::as_str).collect();
     push_options.remote_callbacks(callbacks).remote_push_options(&server_options);
-    let refspec = format!("{commit}:{reference}");
+    // The lease is kept by `push_negotiation`, and by the server from then on.
+    let force = if matches!(options.mode, PushMode::Replace { .. }) { "+" } else { "" };
+    let refspec = format!("{force}{commit}:{reference}");
     // git2 panics on a status that is not UTF-8, and the server chooses it.
     let pushed = catch_unwind(AssertUnwindSafe(|| libgit2.push(&[refspec.as_str()], Some(&mut push_options))));
     drop(push_options);
