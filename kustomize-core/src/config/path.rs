@@ -24,12 +24,12 @@ pub(crate) struct Step {
 
 impl FieldPath {
     /// Splits at `/`; `\/` stands for a slash within a key.
-    pub(crate) fn new(path: &Cow<'static, str>) -> Self {
-        let steps = match path {
+    pub(crate) fn new(path: Cow<'static, str>) -> Self {
+        let steps = match &path {
             Cow::Borrowed(path) => split(path).into_iter().map(Step::new).collect(),
             Cow::Owned(path) => split(path).into_iter().map(|key| Step::new(key.into_owned().into())).collect(),
         };
-        Self { text: path.clone(), steps }
+        Self { text: path, steps }
     }
 
     pub(crate) fn steps(&self) -> &[Step] {
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     fn keys(path: &str) -> Vec<String> {
-        FieldPath::new(&path.to_owned().into()).steps().iter().map(|step| step.key.to_string()).collect()
+        FieldPath::new(path.to_owned().into()).steps().iter().map(|step| step.key.to_string()).collect()
     }
 
     #[test]
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn brackets_mark_a_list() {
-        let path = FieldPath::new(&"spec/containers[]/image".into());
+        let path = FieldPath::new("spec/containers[]/image".into());
         assert_eq!(path.steps().iter().map(|step| step.list).collect::<Vec<_>>(), [false, true, false]);
         assert_eq!(&*path.steps()[1].key, "containers");
     }

@@ -54,7 +54,7 @@ impl PathSpec {
             group: spec.group.clone(),
             version: spec.version.clone(),
             kind: spec.kind.clone(),
-            path: FieldPath::new(&spec.path),
+            path: FieldPath::new(spec.path.clone()),
             create: spec.create,
             position,
         }
