@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use gitops_git::{
     Cancel, Credentials, FetchError, Mirror, MirrorOptions, PollError, Poller, PushError, PushMode, PushOutcome,
-    RefFilter, Remote, RemoteError, Revision, Timeouts,
+    RefFilter, Remote, RemoteError, Revision,
 };
 use support::http::{HttpServer, PASSWORD, USER};
 use support::{Fixture, options};
@@ -258,20 +258,6 @@ fn other_answers_are_told_apart() {
 }
 
 #[test]
-fn a_stalled_server_is_given_up() {
-    let fixture = Fixture::new(1);
-    let (server, remote) = serve(&fixture);
-    let timeouts = Timeouts::new().stall(Duration::from_millis(400));
-    let mirror = fixture.mirror(remote.timeouts(timeouts));
-    server.faults(|faults| faults.stall_after = Some(200));
-    let start = Instant::now();
-    let error = mirror.fetch(&Revision::Head).unwrap_err();
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-    let FetchError::Remote { source, .. } = error else { panic!("{error:?}") };
-    assert!(matches!(source, RemoteError::Timeout { .. }), "{source:?}");
-}
-
-#[test]
 fn a_cancellation_is_prompt() {
     let fixture = Fixture::new(1);
     let (server, remote) = serve(&fixture);
@@ -291,19 +277,6 @@ fn a_cancellation_is_prompt() {
     // Others with the same settings are not disturbed.
     server.faults(|faults| faults.stall_after = None);
     assert_eq!(remote.list_refs(&RefFilter::all()).unwrap().len(), 2);
-}
-
-#[test]
-fn a_connection_cut_in_mid_pack_leaves_a_mirror_that_works() {
-    let fixture = Fixture::new(30);
-    let (server, remote) = serve(&fixture);
-    let mirror = fixture.mirror(remote);
-    server.faults(|faults| faults.cut_after = Some(500));
-    let error = mirror.fetch(&Revision::Head).unwrap_err();
-    let FetchError::Remote { source, .. } = error else { panic!("{error:?}") };
-    assert!(source.is_transient(), "{source:?}");
-    server.faults(|faults| faults.cut_after = None);
-    assert_eq!(mirror.fetch(&Revision::Head).unwrap().id.to_string(), fixture.tip("main"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use gitops_git::{
     Credentials, FetchError, HostKeys, PollError, RefFilter, Remote, RemoteError, Revision, SshKey, Tls, Transport,
 };
 use support::http::{HttpServer, PASSWORD, USER, private_authority};
-use support::{Fixture, cutting_proxy, noise, options};
+use support::{Fault, Fixture, Proxy, noise, options};
 
 fn poll_error(remote: &Remote) -> RemoteError {
     match remote.list_refs(&RefFilter::all()).unwrap_err() {
@@ -160,9 +160,9 @@ mod ssh {
         let fixture = Fixture::new(1);
         let Some(server) = support::ssh::start(&fixture) else { return };
         fixture.commit("main", "NOISE", &noise(300_000));
-        let proxy = cutting_proxy(server.port, 50_000);
-        let url = server.url(&fixture).to_string().replace(&server.port.to_string(), &proxy.to_string());
-        let remote = Remote::new(url.parse().unwrap())
+        let proxy = Proxy::to(server.port);
+        proxy.fault(Fault::Cut(50_000));
+        let remote = Remote::new(server.url_at(proxy.port, &fixture))
             .transport(Transport::Libgit2)
             .credentials(Credentials::ssh_key_file(server.key("client")))
             .host_keys(HostKeys::InsecureAcceptAny);

@@ -3,13 +3,14 @@
 mod support;
 
 use std::fs;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gitops_git::{
     Credentials, FetchError, HostKeys, PollError, RefFilter, Remote, RemoteError, Revision, SshKey, Timeouts,
 };
 use support::ssh::SshServer;
-use support::{Fixture, cutting_proxy, noise, options, silent};
+use support::{Fixture, silent};
 
 fn remote(server: &SshServer, fixture: &Fixture) -> Remote {
     Remote::new(server.url(fixture))
@@ -22,21 +23,6 @@ fn poll_error(remote: &Remote) -> RemoteError {
         PollError::Remote { source, .. } => source,
         other => panic!("{other:?}"),
     }
-}
-
-#[test]
-fn poll_fetch_and_push() {
-    let fixture = Fixture::new(2);
-    let Some(server) = support::ssh::start(&fixture) else { return };
-    let remote = remote(&server, &fixture);
-    let refs = remote.list_refs(&RefFilter::branch("main")).unwrap();
-    assert_eq!(refs.len(), 1);
-    let mirror = fixture.mirror(remote);
-    mirror.fetch(&Revision::Head).unwrap();
-    fixture.hook("post-receive", "sleep 0.2; touch ../ran");
-    let pushed = mirror.commit_and_push("main", &options("ssh"), |tree| tree.write("A".as_ref(), "a\n")).unwrap();
-    assert_eq!(pushed.commit().unwrap().to_string(), fixture.tip("main"));
-    assert!(fixture.dir.path().join("ran").exists(), "the hook ran to its end");
 }
 
 #[test]
@@ -53,15 +39,6 @@ fn a_key_from_memory_with_a_passphrase() {
     let error = poll_error(&with("close sesame"));
     assert!(matches!(error, RemoteError::Unauthorized { .. }), "{error:?}");
     assert!(!format!("{error:?}").contains("close sesame"));
-}
-
-#[test]
-fn a_wrong_key_is_refused() {
-    let fixture = Fixture::new(1);
-    let Some(server) = support::ssh::start(&fixture) else { return };
-    let remote = remote(&server, &fixture).credentials(Credentials::ssh_key_file(server.key("stranger")));
-    let error = poll_error(&remote);
-    assert!(matches!(error, RemoteError::Unauthorized { given: true, .. }), "{error:?}");
 }
 
 #[test]
@@ -90,10 +67,69 @@ fn a_revoked_key_is_refused_and_a_hashed_name_is_found() {
     assert!(matches!(error, RemoteError::HostKey { .. }), "{error:?}");
     let file = fixture.dir.path().join("known hosts");
     fs::write(&file, line).unwrap();
-    let hashed = std::process::Command::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(&file).output().unwrap();
+    let hashed = Command::new("ssh-keygen").args(["-q", "-H", "-f"]).arg(&file).output().unwrap();
     assert!(hashed.status.success());
     assert!(fs::read_to_string(&file).unwrap().starts_with("|1|"));
     remote.host_keys(HostKeys::KnownHosts(vec![file])).list_refs(&RefFilter::all()).unwrap();
+}
+
+#[test]
+fn one_known_key_of_several_is_enough() {
+    let fixture = Fixture::new(1);
+    let Some(server) = support::ssh::start(&fixture) else { return };
+    for name in ["host", "ecdsa"] {
+        let known = HostKeys::KnownHostsText(server.known_hosts(name));
+        remote(&server, &fixture).host_keys(known).list_refs(&RefFilter::all()).unwrap();
+    }
+}
+
+/// A program that is `ssh` with something before its arguments.
+fn wrapper(fixture: &Fixture, command: &str) -> std::path::PathBuf {
+    let path = fixture.dir.path().join("ssh-wrapper");
+    fs::write(&path, format!("#!/bin/sh\n{command} \"$@\"\n")).unwrap();
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+fn the_agent_has_the_key() {
+    let fixture = Fixture::new(1);
+    let Some(server) = support::ssh::start(&fixture) else { return };
+    let socket = fixture.dir.path().join("agent");
+    let agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().unwrap();
+    let _agent = support::Server(agent);
+    while !socket.exists() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let program = wrapper(&fixture, &format!("SSH_AUTH_SOCK='{}' exec ssh", socket.display()));
+    let remote = Remote::new(server.url(&fixture))
+        .host_keys(HostKeys::KnownHostsText(server.known_hosts("host")))
+        .ssh_program(program);
+    assert!(matches!(poll_error(&remote), RemoteError::Unauthorized { .. }));
+    let added = Command::new("ssh-add").arg("-q").arg(server.key("client")).env("SSH_AUTH_SOCK", &socket).status();
+    assert!(added.unwrap().success());
+    assert_eq!(remote.list_refs(&RefFilter::all()).unwrap().len(), 2);
+}
+
+#[test]
+fn the_users_configuration_counts() {
+    let fixture = Fixture::new(1);
+    let Some(server) = support::ssh::start(&fixture) else { return };
+    let config = fixture.dir.path().join("ssh-config");
+    let known = fixture.dir.path().join("known");
+    fs::write(&known, server.known_hosts("host")).unwrap();
+    let text = format!(
+        "Host forge\nHostName 127.0.0.1\nPort {}\nUser {}\nIdentityFile {}\nUserKnownHostsFile {}\n",
+        server.port,
+        server.user,
+        server.key("client").display(),
+        known.display()
+    );
+    fs::write(&config, text).unwrap();
+    let program = wrapper(&fixture, &format!("exec ssh -F '{}'", config.display()));
+    let url = format!("forge:{}", fixture.repository().display()).parse().unwrap();
+    let refs = Remote::new(url).ssh_program(program).list_refs(&RefFilter::all()).unwrap();
+    assert_eq!(refs.len(), 2);
 }
 
 #[test]
@@ -166,21 +202,4 @@ fn a_machine_without_ssh_is_told_so() {
     let url = "git@host.example:a/b".parse().unwrap();
     let error = poll_error(&Remote::new(url).ssh_program("no-such-ssh"));
     assert!(matches!(error, RemoteError::Program { .. }), "{error:?}");
-}
-
-#[test]
-fn a_connection_cut_in_mid_pack_is_an_interruption() {
-    let fixture = Fixture::new(1);
-    let Some(server) = support::ssh::start(&fixture) else { return };
-    fixture.commit("main", "NOISE", &noise(300_000));
-    let proxy = cutting_proxy(server.port, 50_000);
-    let url = server.url(&fixture).to_string().replace(&server.port.to_string(), &proxy.to_string());
-    let key = server.known_hosts("host").replace(&server.port.to_string(), &proxy.to_string());
-    let remote = Remote::new(url.parse().unwrap())
-        .credentials(Credentials::ssh_key_file(server.key("client")))
-        .host_keys(HostKeys::KnownHostsText(key));
-    let FetchError::Remote { source, .. } = fixture.mirror(remote).fetch(&Revision::Head).unwrap_err() else {
-        panic!()
-    };
-    assert!(matches!(source, RemoteError::Interrupted { .. }), "{source:?}");
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use git2::{Repository, RepositoryOpenFlags};
 
-use crate::mirror::MirrorError;
 use crate::mirror::lock::{self, io_error};
+use crate::mirror::{MirrorError, replace_file};
 
 /// A generation that cannot be removed while this exists, in any process.
 #[derive(Debug)]
@@ -76,12 +76,7 @@ impl Generation {
     /// Makes this the generation that [`Self::current`] finds.
     pub(crate) fn publish(&self, root: &Path) -> Result<(), MirrorError> {
         let name = self.path.file_name().unwrap_or_default();
-        let current = root.join(CURRENT);
-        let written = tempfile::NamedTempFile::new_in(root).and_then(|file| {
-            fs::write(file.path(), name.as_encoded_bytes())?;
-            file.persist(&current).map_err(|error| error.error)
-        });
-        written.map(drop).map_err(|source| io_error("replace", &current, source))
+        replace_file(&root.join(CURRENT), name.as_encoded_bytes())
     }
 
     fn pinned(path: PathBuf) -> Result<Self, MirrorError> {

@@ -112,6 +112,9 @@ pub enum MirrorError {
     },
 }
 
+/// The file that says whose the mirror is.
+const IDENTITY: &str = "repository";
+
 impl MirrorError {
     pub(crate) fn library(path: &Path, source: git2::Error) -> Self {
         Self::Repository { path: path.to_owned(), source: Box::new(source) }
@@ -198,7 +201,7 @@ impl Mirror {
             }
             // Whoever has the lock swept when it got it, and will have written
             // the identity by the time we get it.
-            Err(MirrorError::Locked { .. }) => {}
+            Err(MirrorError::Locked { .. }) => drop(mirror.owner()?),
             Err(error) => return Err(error),
         }
         Ok(mirror)
@@ -235,22 +238,28 @@ impl Mirror {
 
     /// The mirror knows whose it is, and how deep.
     fn check_identity(&self) -> Result<(), MirrorError> {
-        let path = self.root.join("repository");
         let depth = match self.options.depth {
             Depth::Full => "full".to_owned(),
             Depth::Commits(commits) => format!("depth {commits}"),
         };
         let identity = format!("{}\n{depth}\n", self.remote.url.key());
-        match fs::read_to_string(&path) {
-            Ok(text) if text == identity => return Ok(()),
-            Ok(text) if text.lines().next() != identity.lines().next() => {
-                return Err(MirrorError::OtherRepository { path: self.root.clone() });
-            }
-            Ok(_) => self.forget()?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(io_error("read", &path, source)),
+        match self.owner()? {
+            Some(text) if text == identity => return Ok(()),
+            Some(_) => self.forget()?,
+            None => {}
         }
-        fs::write(&path, identity).map_err(|source| io_error("write", &path, source))
+        replace_file(&self.root.join(IDENTITY), identity.as_bytes())
+    }
+
+    /// What the mirror knows, if anything; an error if it is another repository's.
+    fn owner(&self) -> Result<Option<String>, MirrorError> {
+        let path = self.root.join(IDENTITY);
+        match fs::read_to_string(&path) {
+            Ok(text) if text.lines().next() == Some(&self.remote.url.key()) => Ok(Some(text)),
+            Ok(_) => Err(MirrorError::OtherRepository { path: self.root.clone() }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(io_error("read", &path, source)),
+        }
     }
 
     /// Makes the next fetch start afresh.
@@ -261,4 +270,15 @@ impl Mirror {
             _ => Ok(()),
         }
     }
+}
+
+/// Replaces a file at once: whoever reads it finds the old one or the new one,
+/// also when we are killed.
+fn replace_file(path: &Path, content: &[u8]) -> Result<(), MirrorError> {
+    let root = path.parent().unwrap_or(Path::new("."));
+    let written = tempfile::NamedTempFile::new_in(root).and_then(|file| {
+        fs::write(file.path(), content)?;
+        file.persist(path).map_err(|error| error.error)
+    });
+    written.map(drop).map_err(|source| io_error("replace", path, source))
 }

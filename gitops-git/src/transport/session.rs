@@ -249,11 +249,47 @@ pub(crate) fn refusal(server: String) -> RemoteError {
         "not authorized",
         "not enabled",
         "not exported",
+        "unauthorized",
+        "you need the git",
+        "not have write access",
     ]) {
         RemoteError::Forbidden { server }
     } else if server.is_empty() || says(&["hung up unexpectedly"]) {
         RemoteError::Interrupted { server, source: None }
     } else {
         RemoteError::Refused { server }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_apart_by_the_words_of_the_forges() {
+        type Kind = fn(&RemoteError) -> bool;
+        let unauthorized: Kind = |error| matches!(error, RemoteError::Unauthorized { .. });
+        let not_found: Kind = |error| matches!(error, RemoteError::NotFound { .. });
+        let forbidden: Kind = |error| matches!(error, RemoteError::Forbidden { .. });
+        let refused: Kind = |error| matches!(error, RemoteError::Refused { .. });
+        for (words, is_it) in [
+            ("git@github.com: Permission denied (publickey).", unauthorized),
+            ("ERROR: Repository not found.", not_found),
+            (
+                "ERROR: The project you were looking for could not be found or you don't have permission to view it.",
+                not_found,
+            ),
+            ("fatal: '/srv/x.git' does not appear to be a git repository", not_found),
+            ("ERROR: Permission to o/r.git denied to deploy key", forbidden),
+            ("ERROR: You are not allowed to push code to this project.", forbidden),
+            ("ERROR: This deploy key does not have write access to this project.", forbidden),
+            ("remote: TF401027: You need the Git 'GenericContribute' permission", forbidden),
+            ("Forgejo: Unauthorized", forbidden),
+            ("service not enabled: '/app.git'", forbidden),
+            ("ERROR: The server is taking a nap", refused),
+        ] {
+            let error = refusal(words.to_owned());
+            assert!(is_it(&error), "{words}: {error:?}");
+        }
     }
 }

@@ -93,28 +93,61 @@ impl HttpServer {
     }
 }
 
+/// A certificate authority that nobody knows yet.
+struct Authority {
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+    certificate: rcgen::Certificate,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut authority = rcgen::CertificateParams::default();
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        // By default it has the name of what it signs, which OpenSSL takes for self-signed.
+        authority.distinguished_name.push(rcgen::DnType::CommonName, "private authority");
+        let certificate = authority.self_signed(&key).unwrap();
+        Self { issuer: rcgen::Issuer::new(authority, key), certificate }
+    }
+
+    fn sign(&self, name: &str) -> (rcgen::Certificate, rcgen::KeyPair) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+        (certificate.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+
+    fn serve(&self, name: &str, clients: Arc<dyn rustls::server::danger::ClientCertVerifier>) -> rustls::ServerConfig {
+        let (certificate, key) = self.sign(name);
+        let key = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        rustls::ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(clients)
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap()
+    }
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
 /// TLS for a server called `name`, and the certificate of the authority that signed it.
 pub fn private_authority(name: &str) -> (Arc<rustls::ServerConfig>, String) {
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let mut authority = rcgen::CertificateParams::default();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    // By default it has the name of what it signs, which OpenSSL takes for self-signed.
-    authority.distinguished_name.push(rcgen::DnType::CommonName, "private authority");
-    let authority_certificate = authority.self_signed(&authority_key).unwrap();
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into()),
-        )
-        .unwrap();
-    (Arc::new(config), authority_certificate.pem())
+    let authority = Authority::new();
+    let config = authority.serve(name, rustls::server::WebPkiClientVerifier::no_client_auth());
+    (Arc::new(config), authority.certificate.pem())
+}
+
+/// The same for a server that wants to see a certificate, and one that it accepts, with its key.
+pub fn mutual_authority(name: &str) -> (Arc<rustls::ServerConfig>, String, String) {
+    let authority = Authority::new();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.certificate.der().clone()).unwrap();
+    let clients = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    let config = authority.serve(name, clients.build().unwrap());
+    let (certificate, key) = authority.sign("client");
+    (Arc::new(config), authority.certificate.pem(), certificate.pem() + &key.serialize_pem())
 }
 
 fn serve(stream: TcpStream, shared: &Shared) {

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gitops_git::{CommitOptions, Mirror, MirrorOptions, Remote, RepoUrl};
@@ -169,24 +170,75 @@ pub fn daemon(fixture: &Fixture) -> (Server, RepoUrl) {
     (Server(child), format!("git://127.0.0.1:{port}/app.git").parse().unwrap())
 }
 
-/// A way to a server that breaks after so many bytes from the server.
-pub fn cutting_proxy(port: u16, bytes: u64) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let proxy = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
-            let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
-            let (mut from, mut to) = (server, client);
-            std::thread::spawn(move || {
-                let _ = std::io::copy(&mut std::io::Read::take(&mut from, bytes), &mut to);
-                let _ = from.shutdown(std::net::Shutdown::Both);
-                let _ = to.shutdown(std::net::Shutdown::Both);
-            });
+/// A way to a server with faults to order.
+pub struct Proxy {
+    pub port: u16,
+    state: Arc<Mutex<ProxyState>>,
+}
+
+#[derive(Default)]
+struct ProxyState {
+    fault: Fault,
+    connections: Vec<TcpStream>,
+}
+
+/// What goes wrong with each connection.
+#[derive(Clone, Copy, Default)]
+pub enum Fault {
+    #[default]
+    None,
+    /// It breaks after so many bytes from the server.
+    Cut(u64),
+    /// Nothing comes any more after so many bytes from the server.
+    Stall(u64),
+    /// It breaks after so many bytes to the server.
+    CutUpload(u64),
+}
+
+impl Proxy {
+    pub fn to(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = Self { port: listener.local_addr().unwrap().port(), state: Arc::default() };
+        let state = Arc::clone(&proxy.state);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let mut state = state.lock().unwrap();
+                state.connections.push(client.try_clone().unwrap());
+                relay(client, TcpStream::connect(("127.0.0.1", server)).unwrap(), state.fault);
+            }
+        });
+        proxy
+    }
+
+    /// The fault of all connections from now on; those that there are end.
+    pub fn fault(&self, fault: Fault) {
+        let mut state = self.state.lock().unwrap();
+        state.fault = fault;
+        for connection in state.connections.drain(..) {
+            let _ = connection.shutdown(std::net::Shutdown::Both);
         }
-    });
-    proxy
+    }
+}
+
+fn relay(client: TcpStream, server: TcpStream, fault: Fault) {
+    let (down, up) = match fault {
+        Fault::None => (u64::MAX, u64::MAX),
+        Fault::Cut(bytes) | Fault::Stall(bytes) => (bytes, u64::MAX),
+        Fault::CutUpload(bytes) => (u64::MAX, bytes),
+    };
+    let copy = move |from: TcpStream, to: TcpStream, bytes: u64| {
+        let copied = std::io::copy(&mut std::io::Read::take(&from, bytes), &mut &to);
+        // A stalled connection stays open, with nobody to read it.
+        if !(matches!(fault, Fault::Stall(_)) && copied.is_ok_and(|copied| copied == bytes)) {
+            let _ = from.shutdown(std::net::Shutdown::Both);
+            let _ = to.shutdown(std::net::Shutdown::Both);
+        } else {
+            std::thread::sleep(Duration::from_secs(60));
+        }
+    };
+    let (client2, server2) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+    std::thread::spawn(move || copy(client2, server2, up));
+    std::thread::spawn(move || copy(server, client, down));
 }
 
 /// Text that does not get smaller on the way.

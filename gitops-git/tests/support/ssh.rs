@@ -9,10 +9,10 @@ use gitops_git::RepoUrl;
 use super::{Fixture, Server, free_port, wait_for_port};
 
 pub struct SshServer {
-    _server: Server,
+    pub server: Server,
     pub port: u16,
     pub user: String,
-    /// Holds the keys: `host` of the server, `client`, `locked` (passphrase `open sesame`), `stranger`.
+    /// Holds the keys: `host` and `ecdsa` of the server, `client`, `locked` (passphrase `open sesame`), `stranger`.
     pub dir: PathBuf,
 }
 
@@ -25,9 +25,13 @@ pub fn start(fixture: &Fixture) -> Option<SshServer> {
     };
     let dir = fixture.dir.path().join("ssh");
     fs::create_dir(&dir).unwrap();
+    let key = |name: &str, kind: &[&str], passphrase: &str| {
+        keygen(&[kind, &["-N", passphrase, "-f", dir.join(name).to_str().unwrap()]].concat());
+    };
     for (name, passphrase) in [("host", ""), ("client", ""), ("stranger", ""), ("locked", "open sesame")] {
-        keygen(&["-t", "ed25519", "-N", passphrase, "-f", dir.join(name).to_str().unwrap()]);
+        key(name, &["-t", "ed25519"], passphrase);
     }
+    key("ecdsa", &["-t", "ecdsa", "-b", "521"], "");
     let command = "restrict,command=\"git-shell -c \\\"$SSH_ORIGINAL_COMMAND\\\"\"";
     let key = |name: &str| fs::read_to_string(dir.join(format!("{name}.pub"))).unwrap();
     let authorized = format!("{command} {}{command} {}", key("client"), key("locked"));
@@ -35,7 +39,7 @@ pub fn start(fixture: &Fixture) -> Option<SshServer> {
     let port = free_port();
     let path = std::env::var("PATH").unwrap();
     let config = format!(
-        "Port {port}\nListenAddress 127.0.0.1\nHostKey {dir}/host\nPidFile {dir}/pid\n\
+        "Port {port}\nListenAddress 127.0.0.1\nHostKey {dir}/host\nHostKey {dir}/ecdsa\nPidFile {dir}/pid\n\
          AuthorizedKeysFile {dir}/authorized_keys\nPasswordAuthentication no\n\
          KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
          AcceptEnv GIT_PROTOCOL\nSetEnv PATH={path}\nLogLevel ERROR\n",
@@ -55,7 +59,7 @@ pub fn start(fixture: &Fixture) -> Option<SshServer> {
     wait_for_port(port);
     let user = Command::new("id").arg("-un").output().unwrap().stdout;
     let user = String::from_utf8(user).unwrap().trim().to_owned();
-    Some(SshServer { _server: server, port, user, dir })
+    Some(SshServer { server, port, user, dir })
 }
 
 fn keygen(arguments: &[&str]) {
@@ -65,8 +69,13 @@ fn keygen(arguments: &[&str]) {
 
 impl SshServer {
     pub fn url(&self, fixture: &Fixture) -> RepoUrl {
+        self.url_at(self.port, fixture)
+    }
+
+    /// The same server by way of another port.
+    pub fn url_at(&self, port: u16, fixture: &Fixture) -> RepoUrl {
         let path = fixture.repository();
-        format!("ssh://{}@127.0.0.1:{}{}", self.user, self.port, path.display()).parse().unwrap()
+        format!("ssh://{}@127.0.0.1:{port}{}", self.user, path.display()).parse().unwrap()
     }
 
     pub fn key(&self, name: &str) -> PathBuf {
@@ -75,8 +84,12 @@ impl SshServer {
 
     /// The `known_hosts` line of the key `name`, as if it were the server's.
     pub fn known_hosts(&self, name: &str) -> String {
+        self.known_hosts_at(self.port, name)
+    }
+
+    pub fn known_hosts_at(&self, port: u16, name: &str) -> String {
         let key = fs::read_to_string(self.dir.join(format!("{name}.pub"))).unwrap();
-        format!("[127.0.0.1]:{} {key}", self.port)
+        format!("[127.0.0.1]:{port} {key}")
     }
 
     pub fn fingerprint(&self, name: &str) -> String {
