@@ -4,8 +4,9 @@
 //! without one the test says so and passes. `KUSTOMIZE_DIFFERENTIAL_CASES`
 //! sets how many cases are tried, 20 if it is not set. A case is a base, a
 //! component and an overlay; what they have to agree on is success and, if
-//! both succeed, every byte of the output.
+//! both succeed, every byte of the output. Another test has texts with comments.
 
+mod comments;
 mod kustomization;
 mod manifest;
 mod yaml;
@@ -17,6 +18,7 @@ use std::process::Command;
 use std::{env, fmt, fs, io};
 
 use kustomize_core::{BuildOptions, Memory};
+use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 /// The files of a case by their paths.
@@ -31,9 +33,22 @@ impl fmt::Debug for Files {
 
 #[test]
 fn random_kustomizations_render_as_with_kustomize() {
+    let Some((cases, rendered)) = try_all(&kustomization::files()) else { return };
+    println!("{rendered} of {cases} cases could be rendered");
+    assert!(rendered > cases / 5, "too few cases could be rendered to say anything");
+}
+
+#[test]
+fn comments_in_texts_stay_where_kustomize_has_them() {
+    let Some((cases, rendered)) = try_all(&comments::files()) else { return };
+    assert_eq!(rendered, cases);
+}
+
+/// How many cases were tried, and how many of them could be rendered; `None` without kustomize.
+fn try_all(files: &impl Strategy<Value = Files>) -> Option<(u32, u32)> {
     let Some(kustomize) = kustomize() else {
         println!("skipped: no kustomize (set KUSTOMIZE)");
-        return;
+        return None;
     };
     let cases = env::var("KUSTOMIZE_DIFFERENTIAL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(20);
     let config = Config {
@@ -44,7 +59,7 @@ fn random_kustomizations_render_as_with_kustomize() {
         ..Config::default()
     };
     let rendered = Cell::new(0);
-    let result = TestRunner::new(config).run(&kustomization::files(), |files| {
+    let result = TestRunner::new(config).run(files, |files| {
         let succeeds = compare(&kustomize, &files)?;
         rendered.set(rendered.get() + u32::from(succeeds));
         Ok(())
@@ -52,8 +67,7 @@ fn random_kustomizations_render_as_with_kustomize() {
     if let Err(failure) = result {
         panic!("{failure}");
     }
-    println!("{} of {cases} cases could be rendered", rendered.get());
-    assert!(rendered.get() > cases / 5, "too few cases could be rendered to say anything");
+    Some((cases, rendered.get()))
 }
 
 fn kustomize() -> Option<PathBuf> {

@@ -6,7 +6,7 @@ use super::follow::{Finder, Found, PathError, lookup_one};
 use super::keys::Keys;
 use super::path::{FieldPath, Part};
 use super::value::Value;
-use crate::yaml::{self, Document, EmitError, Kind, Limits, NodeId, SourceText, json};
+use crate::yaml::{self, Document, EmitError, Kind, Limits, NodeId, Presentation, SourceText, json};
 
 /// Parses the first document in the text of a field.
 pub(super) fn parse(text: &str, element: &str) -> Result<Document, PathError> {
@@ -80,7 +80,11 @@ fn walk(doc: &Document, path: &FieldPath) -> Walk {
 }
 
 fn changed(text: &str, rest: &[Part], value: &Value, create: Option<Kind>) -> Option<String> {
-    let mut inner = parse(text, "").ok()?;
+    let is_json = text.trim_start().starts_with(['{', '[']);
+    let (mut inner, mut presentation) = match is_json {
+        true => (parse(text, "").ok()?, Presentation::default()),
+        false => parse_yaml(text)?,
+    };
     let root = inner.root();
     let mut keys = Keys::default();
     let mut finder = Finder { doc: &mut inner, create, keys: &mut keys, found: Vec::new() };
@@ -91,20 +95,35 @@ fn changed(text: &str, rest: &[Part], value: &Value, create: Option<Kind>) -> Op
     }
     for target in found {
         if let Found::Node(node) = target {
-            value.put(&mut inner, node);
+            if inner.is_scalar(node) && !presentation.is_alias(node) {
+                value.put(&mut inner, node);
+            } else {
+                presentation.forget(node);
+                value.replace(&mut inner, node);
+            }
         }
     }
-    printed_like(text, &inner).ok()
+    match is_json {
+        true => json_like(text, &inner).ok(),
+        false => Some(yaml::emit_v3_as_written(&inner, &presentation).trim().to_owned()),
+    }
 }
 
-/// JSON, indented or not, if the text was JSON; else YAML.
-fn printed_like(text: &str, inner: &Document) -> Result<String, EmitError> {
-    let root = inner.root();
-    if !text.trim_start().starts_with(['{', '[']) {
-        return Ok(yaml::emit_v3(inner, root).trim().to_owned());
+/// Comments, anchors and aliases are kept if there are any.
+fn parse_yaml(text: &str) -> Option<(Document, Presentation)> {
+    if !text.contains(['#', '&', '*'])
+        && let Ok(document) = parse(text, "")
+    {
+        return Some((document, Presentation::default()));
     }
+    let source = Arc::new(SourceText { text: text.to_owned() });
+    yaml::parse_text_as_written(source, &Limits::new()).ok()?
+}
+
+/// JSON, indented or not as the text was.
+fn json_like(text: &str, inner: &Document) -> Result<String, EmitError> {
     let is_indented = text.contains('\n') && text.contains("  ");
-    if is_indented { json::write_go_pretty(inner, root) } else { json::write_go(inner, root, true) }
+    if is_indented { json::write_go_pretty(inner, inner.root()) } else { json::write_go(inner, inner.root(), true) }
 }
 
 #[cfg(test)]
@@ -127,6 +146,10 @@ mod tests {
             (r#"{"b": {"x": "1"}, "a": "<"}"#, r#"{"a":"\u003c","b":{"x":"new"}}"#),
             ("{\n  \"b\": {\n    \"x\": \"old\"\n  }\n}", "{\n  \"b\": {\n    \"x\": \"new\"\n  }\n}"),
             ("z: 1\nb:\n    x: old\n", "z: 1\nb:\n  x: new"),
+            ("# what\nb:   # why\n    x: old # how\n", "# what\nb: # why\n  x: new # how"),
+            ("b: {x: [old]} # here\n# stays\n", "b: {x: new} # here\n\n# stays"),
+            ("a: &a x\nb:\n  x: *a # gone\n", "a: &a x\nb:\n  x: new"),
+            ("b:\n  x: old\n  x: 2\n", "b:\n  x: new\n  x: 2"),
         ] {
             assert_eq!(replaced(text, "text.b.x", false).as_deref(), Some(expected), "{text}");
         }

@@ -55,9 +55,14 @@ impl Value {
         if doc.is_scalar(node) {
             self.put_text(doc, node, self.doc.text(self.node));
         } else {
-            let copy = doc.copy_from(&self.doc, self.node);
-            doc.replace(node, copy);
+            self.replace(doc, node);
         }
+    }
+
+    /// Puts a copy of this value, whatever it is, in the place of `node`.
+    pub(super) fn replace(&self, doc: &mut Document, node: NodeId) {
+        let copy = doc.copy_from(&self.doc, self.node);
+        doc.replace(node, copy);
     }
 
     fn put_text(&self, doc: &mut Document, node: NodeId, text: &str) {

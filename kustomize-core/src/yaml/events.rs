@@ -1,7 +1,7 @@
 //! From tokens to events: the grammar of YAML as libyaml and go-yaml have it.
 
 use super::Style;
-use super::scan::{Problem, Scanner, Text, Token, TokenKind};
+use super::scan::{Comments, Problem, Scanner, Text, Token, TokenKind};
 
 type Result<T> = std::result::Result<T, Problem>;
 
@@ -70,6 +70,10 @@ pub(crate) struct Events<'a> {
     outer: Vec<State>,
     /// `%TAG` of the current document, and the two that are always there.
     tag_directives: Vec<(String, String)>,
+    /// Those of the last event, if they are kept.
+    comments: Comments,
+    /// The head of the collection that an item begins with.
+    stem: String,
 }
 
 impl<'a> Events<'a> {
@@ -80,6 +84,30 @@ impl<'a> Events<'a> {
             state: State::FirstDocument,
             outer: Vec::new(),
             tag_directives: Vec::new(),
+            comments: Comments::default(),
+            stem: String::new(),
+        }
+    }
+
+    /// As [`Events::new`], with the comments of nodes.
+    pub(crate) fn with_comments(text: &'a str, start: usize, end: usize) -> Self {
+        let mut events = Self::new(text, start, end);
+        events.scanner.keep_comments();
+        events
+    }
+
+    /// The comments of the last event: of a document's start, a scalar, an
+    /// alias or the start of a collection those of the node; of an end the
+    /// line and foot of the collection or document.
+    pub(crate) fn take_comments(&mut self) -> Comments {
+        std::mem::take(&mut self.comments)
+    }
+
+    /// The event that is being made gets the comments since the last that had any.
+    fn comment(&mut self) {
+        if let Some(pending) = self.scanner.pending_comments() {
+            self.comments = std::mem::take(pending);
+            self.stem.clear();
         }
     }
 
@@ -142,6 +170,12 @@ impl<'a> Events<'a> {
         Ok(Event { kind, start })
     }
 
+    fn close_with_comments(&mut self, kind: EventKind) -> Result<Event> {
+        self.peek()?;
+        self.comment();
+        self.close(kind, true)
+    }
+
     /// A node after which `then` is expected.
     fn node_then(&mut self, then: State, block: bool, indentless: bool) -> Result<Event> {
         self.outer.push(then);
@@ -173,8 +207,22 @@ impl<'a> Events<'a> {
             self.state = State::DocumentContent;
         } else {
             self.state = State::BlockNode;
+            self.split_document_head();
         }
         Ok(Event { kind: EventKind::DocumentStart, start })
+    }
+
+    /// What is above the last empty line of the first comment is about the document.
+    fn split_document_head(&mut self) {
+        let Some(pending) = self.scanner.pending_comments() else { return };
+        let head = std::mem::take(&mut pending.head);
+        let (of_document, of_node) = match (head.strip_suffix('\n'), head.rsplit_once("\n\n")) {
+            (Some(all), _) => (all, ""),
+            (None, Some(parts)) => parts,
+            (None, None) => ("", head.as_str()),
+        };
+        of_node.clone_into(&mut pending.head);
+        of_document.clone_into(&mut self.comments.head);
     }
 
     fn directives(&mut self) -> Result<()> {
@@ -225,6 +273,10 @@ impl<'a> Events<'a> {
         }
         self.tag_directives.clear();
         self.state = State::Document;
+        self.comment();
+        if self.comments.foot.is_empty() {
+            self.comments.foot = std::mem::take(&mut self.comments.head);
+        }
         Ok(Event { kind: EventKind::DocumentEnd, start })
     }
 
@@ -234,6 +286,7 @@ impl<'a> Events<'a> {
     fn node(&mut self, block: bool, indentless: bool) -> Result<Event> {
         let start = self.scanner.peek()?.start;
         if let TokenKind::Alias(_) = self.peek()? {
+            self.comment();
             let token = self.scanner.next()?;
             self.state = self.outer.pop().unwrap_or(State::End);
             let TokenKind::Alias(anchor) = token.kind else { return self.fail("did not find expected node content") };
@@ -266,6 +319,11 @@ impl<'a> Events<'a> {
             }
             _ => return self.fail("did not find expected node content"),
         };
+        match state {
+            State::FlowSequence { .. } | State::FlowMappingKey { .. } => self.comment(),
+            State::BlockSequence | State::BlockMappingKey => self.comments.head = std::mem::take(&mut self.stem),
+            _ => {}
+        }
         if state != State::IndentlessSequence {
             self.scanner.next()?;
         }
@@ -275,6 +333,7 @@ impl<'a> Events<'a> {
 
     fn scalar(&mut self, start: usize, anchor: Option<String>, tag: Option<String>) -> Result<Event> {
         self.state = self.outer.pop().unwrap_or(State::End);
+        self.comment();
         match self.scanner.next()?.kind {
             TokenKind::Scalar { text, style } => {
                 Ok(Event { kind: EventKind::Scalar { anchor, tag, text, style }, start })
@@ -318,7 +377,7 @@ impl<'a> Events<'a> {
     fn block_sequence(&mut self) -> Result<Event> {
         match self.peek()? {
             TokenKind::BlockEntry => {
-                let end = self.scanner.next()?.end;
+                let end = self.dash()?;
                 match self.peek()? {
                     TokenKind::BlockEntry | TokenKind::BlockEnd => Ok(self.empty_at(end, State::BlockSequence)),
                     _ => self.node_then(State::BlockSequence, true, false),
@@ -333,7 +392,7 @@ impl<'a> Events<'a> {
         if *self.peek()? != TokenKind::BlockEntry {
             return self.close(EventKind::SequenceEnd, false);
         }
-        let end = self.scanner.next()?.end;
+        let end = self.dash()?;
         match self.peek()? {
             TokenKind::BlockEntry | TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd => {
                 Ok(self.empty_at(end, State::IndentlessSequence))
@@ -342,10 +401,24 @@ impl<'a> Events<'a> {
         }
     }
 
+    /// Takes the dash of an item; where it ends. What was said above it is about
+    /// the collection that the item is, if it is one.
+    fn dash(&mut self) -> Result<usize> {
+        let length = self.scanner.pending_comments().map_or(0, |pending| pending.head.len());
+        let end = self.scanner.next()?.end;
+        let is_collection = matches!(self.peek()?, TokenKind::BlockSequenceStart | TokenKind::BlockMappingStart);
+        if let Some(pending) = self.scanner.pending_comments().filter(|_| length > 0 && is_collection) {
+            let behind = pending.head.split_off(length);
+            let behind = behind.strip_prefix('\n').unwrap_or_default().to_owned();
+            self.stem = std::mem::replace(&mut pending.head, behind);
+        }
+        Ok(end)
+    }
+
     fn block_mapping_key(&mut self) -> Result<Event> {
         match self.peek()? {
             TokenKind::Key => self.block_mapping_node(State::BlockMappingValue),
-            TokenKind::BlockEnd => self.close(EventKind::MappingEnd, true),
+            TokenKind::BlockEnd => self.close_with_comments(EventKind::MappingEnd),
             _ => self.fail("did not find expected key"),
         }
     }
@@ -388,7 +461,7 @@ impl<'a> Events<'a> {
                 _ => return self.node_then(State::FlowSequence { is_first: false }, false, false),
             }
         }
-        self.close(EventKind::SequenceEnd, true)
+        self.close_with_comments(EventKind::SequenceEnd)
     }
 
     fn flow_pair_key(&mut self) -> Result<Event> {
@@ -438,7 +511,7 @@ impl<'a> Events<'a> {
                 _ => return self.node_then(State::FlowMappingNoValue, false, false),
             }
         }
-        self.close(EventKind::MappingEnd, true)
+        self.close_with_comments(EventKind::MappingEnd)
     }
 
     fn flow_mapping_value(&mut self) -> Result<Event> {

@@ -11,7 +11,10 @@ use super::Style;
 use super::events::{EventKind, Events};
 
 fn ours(text: &str) -> Option<Vec<String>> {
-    let mut events = Events::new(text, 0, text.len());
+    described(Events::new(text, 0, text.len()), text)
+}
+
+fn described(mut events: Events<'_>, text: &str) -> Option<Vec<String>> {
     let mut found = Vec::new();
     loop {
         found.push(match events.next().ok()?.kind {
@@ -138,6 +141,11 @@ proptest! {
     #[test]
     fn events_are_those_of_libyaml(text in text().prop_filter("known differences", |text| is_comparable(text))) {
         prop_assert_eq!(ours(&text), libyamls(&text));
+    }
+
+    #[test]
+    fn keeping_comments_changes_no_event(text in text()) {
+        prop_assert_eq!(described(Events::with_comments(&text, 0, text.len()), &text), ours(&text));
     }
 }
 

@@ -19,6 +19,7 @@ mod natural;
 pub(crate) mod number;
 mod parse_fast;
 mod parse_full;
+mod presentation;
 mod print;
 pub(crate) mod resolve;
 #[cfg(test)]
@@ -35,12 +36,13 @@ use std::sync::Arc;
 pub(crate) use decode::decode;
 pub(crate) use document::{Document, Kind, NodeId, Scalar, SourceText, Style, Tag};
 pub(crate) use emit::emit;
-pub(crate) use emit_v3::emit_v3;
+pub(crate) use emit_v3::{emit_v3, emit_v3_as_written};
 pub use error::{EmitError, ParseError, Position};
 pub(crate) use events::{Collection, Event, EventKind, Events};
 pub(crate) use from_serde::{Numbers, node as from_serde};
 pub use limits::Limits;
 pub(crate) use parse_full::position;
+pub(crate) use presentation::Presentation;
 use resolve::Dialect;
 pub(crate) use to_serde::Value as SerdeValue;
 
@@ -74,6 +76,15 @@ pub(crate) fn parse_text(source: Arc<SourceText>, limits: &Limits) -> Result<Opt
     check_size(&source, limits)?;
     let range = 0..source.text.len();
     parse_document(&source, range, limits)
+}
+
+/// As [`parse_text`], but as the text is written, with comments, anchors and aliases.
+pub(crate) fn parse_text_as_written(
+    source: Arc<SourceText>,
+    limits: &Limits,
+) -> Result<Option<(Document, Presentation)>, ParseError> {
+    check_size(&source, limits)?;
+    parse_full::parse_as_written(&source, limits)
 }
 
 /// Reads the first document of a kustomization file as sigs.k8s.io/yaml does

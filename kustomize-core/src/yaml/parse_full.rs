@@ -10,8 +10,9 @@ use base64::Engine as _;
 use super::error::{ParseError, Position};
 use super::events::{Collection, Event, EventKind, Events};
 use super::merge;
+use super::presentation::{Placing, Presentation};
 use super::resolve::{self, Dialect, Plain};
-use super::scan::Text;
+use super::scan::{Comments, Text};
 use super::{Document, Limits, NodeId, Scalar, SourceText, Style, Tag, number, parse_fast};
 
 const LONG_TAG_PREFIX: &str = "tag:yaml.org,2002:";
@@ -34,7 +35,34 @@ pub(crate) fn parse(
         match event.kind {
             EventKind::StreamEnd => return Ok(None),
             EventKind::DocumentEnd => return Ok(Some(builder.document)),
-            _ => builder.event(event)?,
+            _ => drop(builder.event(event)?),
+        }
+    }
+}
+
+/// Parses the first document in a text as it is written: aliases stay, merge
+/// keys too, and keys may be there twice.
+pub(crate) fn parse_as_written(
+    source: &Arc<SourceText>,
+    limits: &Limits,
+) -> Result<Option<(Document, Presentation)>, ParseError> {
+    let text = &source.text;
+    let start = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
+    reject_control_characters(text, start..text.len())?;
+    let mut events = Events::with_comments(text, start, text.len());
+    let mut builder = Builder { as_written: true, ..Builder::new(source, Dialect::V3, limits) };
+    let mut placing = Placing::default();
+    loop {
+        let event = events.next().map_err(|found| builder.problem(found.offset, found.problem))?;
+        let comments = events.take_comments();
+        match &event.kind {
+            EventKind::StreamEnd => return Ok(None),
+            EventKind::DocumentStart => placing.found.document.head = comments.head,
+            EventKind::DocumentEnd => {
+                placing.found.document.foot = comments.foot;
+                return Ok(Some((builder.document, placing.found)));
+            }
+            _ => builder.place(event, &mut placing, comments)?,
         }
     }
 }
@@ -96,6 +124,8 @@ struct Builder<'a> {
     aliased: HashSet<NodeId>,
     nodes: usize,
     nodes_of_aliases: usize,
+    /// See [`parse_as_written`].
+    as_written: bool,
 }
 
 impl<'a> Builder<'a> {
@@ -110,10 +140,37 @@ impl<'a> Builder<'a> {
             aliased: HashSet::new(),
             nodes: 0,
             nodes_of_aliases: 0,
+            as_written: false,
         }
     }
 
-    fn event(&mut self, event: Event) -> Result<(), ParseError> {
+    /// Takes an event together with what does not go into the document.
+    fn place(&mut self, event: Event, placing: &mut Placing, comments: Comments) -> Result<(), ParseError> {
+        let (anchor, collection) = match &event.kind {
+            EventKind::SequenceStart(collection) => (collection.anchor.clone(), Some((false, collection.is_flow))),
+            EventKind::MappingStart(collection) => (collection.anchor.clone(), Some((true, collection.is_flow))),
+            EventKind::Scalar { anchor, .. } => (anchor.clone(), None),
+            _ => (None, None),
+        };
+        let is_alias = matches!(event.kind, EventKind::Alias(_));
+        let is_end = matches!(event.kind, EventKind::SequenceEnd | EventKind::MappingEnd);
+        let node = self.event(event)?;
+        if let Some(name) = anchor {
+            placing.anchor(node, name);
+        }
+        if is_alias {
+            placing.alias(node);
+        }
+        match collection {
+            Some((is_mapping, is_flow)) => placing.begin(node, is_mapping, is_flow, comments),
+            None if is_end => placing.end(comments),
+            None => placing.leaf(node, comments),
+        }
+        Ok(())
+    }
+
+    /// The node that the event is, begins or ends.
+    fn event(&mut self, event: Event) -> Result<NodeId, ParseError> {
         let start = event.start;
         match event.kind {
             EventKind::Alias(anchor) => self.alias(start, &anchor),
@@ -133,7 +190,7 @@ impl<'a> Builder<'a> {
                 self.begin(start, node, true, collection)
             }
             EventKind::SequenceEnd | EventKind::MappingEnd => self.end(start),
-            EventKind::StreamEnd | EventKind::DocumentStart | EventKind::DocumentEnd => Ok(()),
+            EventKind::StreamEnd | EventKind::DocumentStart | EventKind::DocumentEnd => Ok(self.document.root()),
         }
     }
 
@@ -143,7 +200,7 @@ impl<'a> Builder<'a> {
         node: NodeId,
         is_mapping: bool,
         collection: Collection,
-    ) -> Result<(), ParseError> {
+    ) -> Result<NodeId, ParseError> {
         self.document.set_offset(node, start);
         self.document.set_flow(node, collection.is_flow);
         self.set_tag(node, collection.tag.as_deref());
@@ -153,11 +210,11 @@ impl<'a> Builder<'a> {
             self.anchors.insert(name.clone(), Anchor { node, height: 0, nodes: self.nodes, is_open: true });
         }
         self.open.push(Frame { node, is_mapping, children: 0, height: 0, has_merge: false, anchor });
-        Ok(())
+        Ok(node)
     }
 
-    fn end(&mut self, start: usize) -> Result<(), ParseError> {
-        let Some(frame) = self.open.pop() else { return Ok(()) };
+    fn end(&mut self, start: usize) -> Result<NodeId, ParseError> {
+        let Some(frame) = self.open.pop() else { return Ok(self.document.root()) };
         let height = frame.height + 1;
         if frame.is_mapping {
             self.finish_mapping(&frame)?;
@@ -174,6 +231,9 @@ impl<'a> Builder<'a> {
 
     fn finish_mapping(&mut self, frame: &Frame) -> Result<(), ParseError> {
         let text = &self.source.text;
+        if self.as_written {
+            return Ok(());
+        }
         if self.dialect == Dialect::V2 {
             return merge::resolve_v2(&mut self.document, frame.node, &self.aliased, text);
         }
@@ -184,14 +244,14 @@ impl<'a> Builder<'a> {
     }
 
     /// Puts a complete node into the collection that is open.
-    fn add(&mut self, start: usize, node: NodeId, height: usize) -> Result<(), ParseError> {
+    fn add(&mut self, start: usize, node: NodeId, height: usize) -> Result<NodeId, ParseError> {
         self.nodes += 1;
         if self.nodes > self.limits.nodes {
             return Err(self.limit(start, "nodes", self.limits.nodes));
         }
         let Some(frame) = self.open.last_mut() else {
             self.document.set_root(node);
-            return Ok(());
+            return Ok(node);
         };
         if frame.is_mapping && frame.children % 2 == 0 {
             if !self.document.is_scalar(node) {
@@ -199,7 +259,11 @@ impl<'a> Builder<'a> {
                 return Err(ParseError::ComplexKey { at: position(&self.source.text, at) });
             }
             let tag = self.document.tag(node);
-            if tag == Tag::Null && !self.document.text(node).is_empty() && self.dialect == Dialect::V3 {
+            if tag == Tag::Null
+                && !self.document.text(node).is_empty()
+                && self.dialect == Dialect::V3
+                && !self.as_written
+            {
                 return Err(ParseError::NullKey { at: position(&self.source.text, start) });
             }
             frame.has_merge |= tag == Tag::Merge;
@@ -207,14 +271,18 @@ impl<'a> Builder<'a> {
         frame.children += 1;
         frame.height = frame.height.max(height);
         self.document.push(frame.node, node);
-        Ok(())
+        Ok(node)
     }
 
-    fn alias(&mut self, start: usize, name: &str) -> Result<(), ParseError> {
+    fn alias(&mut self, start: usize, name: &str) -> Result<NodeId, ParseError> {
         let at = position(&self.source.text, start);
         let Some(anchor) = self.anchors.get(name) else {
             return Err(ParseError::UnknownAnchor { at, anchor: name.to_owned() });
         };
+        if self.as_written {
+            let alias = self.text_node(start, Tag::Implicit, Style::Plain, name);
+            return self.add(start, alias, 0);
+        }
         if anchor.is_open && self.is_merged_into_itself(anchor.node) {
             let nothing = self.document.new_mapping();
             self.document.set_offset(nothing, start);

@@ -31,12 +31,23 @@ pub(crate) struct Printer<'o> {
     whitespace: bool,
     /// So far the line has only indentation and indicators that count as such.
     pub(crate) indention: bool,
+    /// A comment for the first line of the next block scalar.
+    pub(crate) header_comment: String,
 }
 
 impl<'o> Printer<'o> {
     pub(crate) fn new(out: &'o mut Vec<u8>) -> Self {
         let line_start = out.len();
-        Self { out, best_width: BEST_WIDTH, line_start, indent: None, whitespace: true, indention: true }
+        let header_comment = String::new();
+        Self {
+            out,
+            best_width: BEST_WIDTH,
+            line_start,
+            indent: None,
+            whitespace: true,
+            indention: true,
+            header_comment,
+        }
     }
 
     /// Never folds, which is how kyaml sets up yaml.v3.
@@ -55,6 +66,43 @@ impl<'o> Printer<'o> {
     /// Goes to where the next line of the open collection begins.
     pub(crate) fn start_line(&mut self) {
         self.write_indent(self.indent.unwrap_or(0));
+    }
+
+    /// The same, with an empty line before.
+    pub(crate) fn start_line_apart(&mut self) {
+        let indent = self.indent.unwrap_or(0);
+        let column = self.out.len() - self.line_start;
+        if !self.indention || column > indent || (column == indent && !self.whitespace) {
+            self.line_break();
+        }
+        self.line_break();
+        (self.whitespace, self.indention) = (true, true);
+        self.start_line();
+    }
+
+    pub(crate) fn is_at_line_start(&self) -> bool {
+        self.out.len() == self.line_start
+    }
+
+    /// A comment, one or several lines of it, and the end of its last line.
+    pub(crate) fn comment(&mut self, text: &str) {
+        for (number, line) in text.strip_suffix('\n').unwrap_or(text).split('\n').enumerate() {
+            if number > 0 {
+                self.line_break();
+            }
+            if number > 0 && !line.is_empty() {
+                self.out.resize(self.out.len() + self.indent.unwrap_or(0), b' ');
+            }
+            self.out.extend_from_slice(line.as_bytes());
+        }
+        self.line_break();
+        (self.whitespace, self.indention) = (true, true);
+    }
+
+    /// A comment behind what is on the line.
+    pub(crate) fn line_comment(&mut self, text: &str) {
+        self.space();
+        self.comment(text);
     }
 
     pub(crate) fn end_line(&mut self) {

@@ -156,7 +156,11 @@ impl Printer<'_> {
             (Some(_), Some(before)) if !is_break(before) => {}
             _ => self.out.push(b'+'),
         }
-        self.line_break();
+        self.whitespace = false;
+        match std::mem::take(&mut self.header_comment) {
+            comment if comment.is_empty() => self.line_break(),
+            comment => self.line_comment(&comment),
+        }
     }
 
     pub(super) fn literal(&mut self, text: &str) {

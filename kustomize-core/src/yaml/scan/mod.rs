@@ -1,6 +1,7 @@
 //! From text to tokens, as go-yaml's scanner does it (a port of libyaml's,
 //! with differences of its own in flow collections, tags and escapes).
 
+mod comments;
 mod cursor;
 mod properties;
 mod scalars;
@@ -8,6 +9,8 @@ mod token;
 
 use std::collections::VecDeque;
 
+pub(crate) use comments::Comments;
+use comments::Keeper;
 use cursor::Cursor;
 pub(crate) use token::{Problem, Text, Token, TokenKind};
 
@@ -44,6 +47,8 @@ pub(crate) struct Scanner<'a> {
     simple_key_allowed: bool,
     /// One for the block context and one for each open flow collection.
     simple_keys: Vec<SimpleKey>,
+    /// If they are to be kept.
+    comments: Option<Box<Keeper>>,
 }
 
 impl<'a> Scanner<'a> {
@@ -59,6 +64,7 @@ impl<'a> Scanner<'a> {
             indents: Vec::new(),
             simple_key_allowed: true,
             simple_keys: vec![SimpleKey::default()],
+            comments: None,
         }
     }
 
@@ -70,6 +76,9 @@ impl<'a> Scanner<'a> {
         let end = self.cursor.at;
         if self.tokens.is_empty() {
             self.tokens.push_back(Token { kind: TokenKind::StreamEnd, start: end, end });
+        }
+        if self.comments.is_some() {
+            self.give_comments();
         }
         Ok(&self.tokens[0])
     }
@@ -183,25 +192,35 @@ impl<'a> Scanner<'a> {
         self.tokens.insert(index, token);
     }
 
-    /// Closes the block collections that are deeper than `column`.
-    fn unroll_indent(&mut self, column: isize) {
+    /// Closes the block collections that are deeper than `column`; `scan_at` is
+    /// where the look for the token at the cursor began.
+    fn unroll_indent(&mut self, column: isize, scan_at: usize) {
         if self.in_flow() {
             return;
         }
+        let mut end = scan_at.saturating_sub(1);
         while self.indent > column {
-            self.push(TokenKind::BlockEnd, self.cursor.at);
+            end = self.block_end(end);
+            self.tokens.push_back(Token { kind: TokenKind::BlockEnd, start: end, end });
             self.indent = self.indents.pop().unwrap_or(-1);
         }
     }
 
     fn skip_to_token(&mut self) {
+        let from = (self.cursor.at, self.cursor.line);
         loop {
             let tabs_allowed = self.in_flow() || !self.simple_key_allowed;
             while self.cursor.is_space() || tabs_allowed && self.cursor.byte(0) == b'\t' {
                 self.cursor.skip();
             }
+            if self.comments.is_some() {
+                self.lift_comment_behind_dash();
+            }
             if self.cursor.byte(0) == b'#' {
-                self.cursor.skip_to_break();
+                match self.comments {
+                    Some(_) => self.scan_comments(from),
+                    None => self.cursor.skip_to_break(),
+                }
             }
             if !self.cursor.is_break(0) {
                 return;
@@ -213,10 +232,21 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Scans one more token.
+    /// Scans one more token, and a comment behind it.
     fn fetch(&mut self) -> Result<()> {
+        let scan_at = self.cursor.at;
         self.skip_to_token();
-        self.unroll_indent(self.cursor.column as isize);
+        self.unroll_indent(self.cursor.column as isize, scan_at);
+        let (start, belongs_to) = (self.cursor.at, self.commented_token());
+        self.fetch_token()?;
+        let last = self.tokens.back().map(|token| &token.kind);
+        if self.comments.is_some() && last.is_some_and(comments::may_have_line_comment) {
+            self.scan_line_comment(belongs_to.unwrap_or(start));
+        }
+        Ok(())
+    }
+
+    fn fetch_token(&mut self) -> Result<()> {
         let (byte, in_flow) = (self.cursor.byte(0), self.in_flow());
         let separate = self.cursor.is_blank_or_end(1);
         match byte {
@@ -243,7 +273,7 @@ impl<'a> Scanner<'a> {
 
     /// The end of the stream, a directive or a document indicator ends all blocks.
     fn end_blocks(&mut self) -> Result<()> {
-        self.unroll_indent(-1);
+        self.unroll_indent(-1, self.cursor.at);
         self.remove_simple_key()?;
         self.simple_key_allowed = false;
         Ok(())
@@ -374,6 +404,7 @@ impl<'a> Scanner<'a> {
         let start = self.cursor.at;
         let (text, style, end) = scalars::block(&mut self.cursor, self.indent)?;
         self.tokens.push_back(Token { kind: TokenKind::Scalar { text, style }, start, end });
+        self.note_block_header(start);
         Ok(())
     }
 

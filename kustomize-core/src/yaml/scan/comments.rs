@@ -1,0 +1,287 @@
+//! Comments, and the nodes that they belong to as far as a scanner can tell: a
+//! port of go-yaml v3's, which decides by the columns of lines and by where
+//! empty lines are. It looks no further than [`LONGEST_GAP`] for a comment.
+
+use super::{Scanner, Token, TokenKind};
+
+/// The comments of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Comments {
+    /// On the lines above it.
+    pub(crate) head: String,
+    /// Behind it, on its line.
+    pub(crate) line: String,
+    /// On the lines below it, with an empty line after them.
+    pub(crate) foot: String,
+}
+
+impl Comments {
+    fn append(&mut self, more: Self) {
+        for (all, more) in [(&mut self.head, more.head), (&mut self.line, more.line), (&mut self.foot, more.foot)] {
+            if !all.is_empty() && !more.is_empty() {
+                all.push('\n');
+            }
+            all.push_str(&more);
+        }
+    }
+}
+
+/// How many bytes of white space before a comment go-yaml looks through.
+const LONGEST_GAP: usize = 512;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    at: usize,
+    line: usize,
+    column: usize,
+}
+
+/// A comment that waits for the token it belongs to.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Where the look for comments began that found it.
+    scan_at: usize,
+    /// The token that takes it is the first that does not start before this.
+    token_at: usize,
+    start: Mark,
+    end_at: usize,
+    text: Comments,
+}
+
+/// The comments that were found.
+#[derive(Debug, Default)]
+pub(super) struct Keeper {
+    found: Vec<Waiting>,
+    /// How many of them were given to a token.
+    given: usize,
+    /// What the tokens since the last node had.
+    pending: Comments,
+}
+
+impl Scanner<'_> {
+    /// From now on comments are kept.
+    pub(crate) fn keep_comments(&mut self) {
+        self.comments = Some(Box::default());
+    }
+
+    /// The comments up to the next token that no node has taken.
+    pub(crate) fn pending_comments(&mut self) -> Option<&mut Comments> {
+        self.comments.as_mut().map(|comments| &mut comments.pending)
+    }
+
+    fn mark(&self, ahead: usize, line: usize, column: usize) -> Mark {
+        Mark { at: self.cursor.at + ahead, line, column }
+    }
+
+    fn found(&mut self, scan_at: usize, token_at: usize, start: Mark, end_at: usize, text: Comments) {
+        if let Some(comments) = &mut self.comments {
+            comments.found.push(Waiting { scan_at, token_at, start, end_at, text });
+        }
+    }
+
+    /// Gives the next token the comments in front of it.
+    pub(super) fn give_comments(&mut self) {
+        let (Some(comments), Some(token)) = (&mut self.comments, self.tokens.front()) else { return };
+        while let Some(waiting) = comments.found.get_mut(comments.given).filter(|next| token.start >= next.token_at) {
+            // An end has no head; it is that of a later token.
+            if token.kind == TokenKind::BlockEnd && !waiting.text.head.is_empty() {
+                return;
+            }
+            comments.pending.append(std::mem::take(waiting).text);
+            comments.given += 1;
+        }
+    }
+
+    /// The comment behind a token, on its line.
+    pub(super) fn scan_line_comment(&mut self, token_at: usize) {
+        if self.comments.is_none() || self.line_breaks_before() > 0 {
+            return;
+        }
+        let blanks = (0..LONGEST_GAP).take_while(|ahead| self.cursor.is_blank(*ahead)).count();
+        if blanks == LONGEST_GAP || self.cursor.byte(blanks) != b'#' {
+            return;
+        }
+        self.cursor.skip_by(blanks);
+        let start = self.mark(0, self.cursor.line, self.cursor.column);
+        let line = self.comment_here();
+        self.found(0, token_at, start, 0, Comments { line, ..Comments::default() });
+    }
+
+    /// The comment in the first line of a block scalar that begins at `start`.
+    pub(super) fn note_block_header(&mut self, start: usize) {
+        let header = self.cursor.slice(start).split('\n').next().unwrap_or_default();
+        if let Some(at) = header.find('#').filter(|_| self.comments.is_some()) {
+            let line = header[at..].trim_end_matches('\r').to_owned();
+            self.found(0, start, Mark::default(), 0, Comments { line, ..Comments::default() });
+        }
+    }
+
+    /// The token in front of the cursor that a comment behind the next one belongs to, if not to that.
+    pub(super) fn commented_token(&self) -> Option<usize> {
+        self.comments.as_ref()?;
+        let is_part = self.cursor.byte(0) == if self.in_flow() { b',' } else { b':' };
+        self.tokens.back().filter(|_| is_part).map(|token| token.start)
+    }
+
+    fn comment_here(&mut self) -> String {
+        let start = self.cursor.at;
+        self.cursor.skip_to_break();
+        self.cursor.slice(start).to_owned()
+    }
+
+    /// How many lines have ended since the last character that is no white space.
+    fn line_breaks_before(&self) -> usize {
+        let mut rest = self.cursor.text[..self.cursor.at].trim_end_matches([' ', '\t']);
+        let mut breaks = 0;
+        while let Some(line) = rest.strip_suffix(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']) {
+            let line = if rest.ends_with('\n') { line.strip_suffix('\r').unwrap_or(line) } else { line };
+            rest = line.trim_end_matches([' ', '\t']);
+            breaks += 1;
+        }
+        breaks
+    }
+
+    /// A comment behind the dash of a sequence in a sequence is the head of what follows.
+    pub(super) fn lift_comment_behind_dash(&mut self) {
+        let length = self.tokens.len();
+        let ends_with = |back: usize, kind: TokenKind| length >= back && self.tokens[length - back].kind == kind;
+        if !ends_with(1, TokenKind::BlockEntry) || !ends_with(2, TokenKind::BlockSequenceStart) {
+            return;
+        }
+        let (is_break, line, at) = (self.cursor.is_break(0), self.cursor.line, self.cursor.at);
+        let Some(last) = self.comments.as_mut().and_then(|comments| comments.found.last_mut()) else { return };
+        if last.text.line.is_empty() || is_break {
+            return;
+        }
+        last.text.head = std::mem::take(&mut last.text.line);
+        if last.start.line + 1 == line {
+            last.token_at = at;
+        }
+    }
+
+    /// The comments on lines of their own, from the `#` at the cursor to the next token.
+    /// `from` is where the look for a token began.
+    pub(super) fn scan_comments(&mut self, from: (usize, usize)) {
+        let (mut scan_at, from_line) = from;
+        let (mut token_at, follows_value) = self.token_before_comments();
+        let breaks = self.line_breaks_before();
+        let foot_line = self.foot_line(from_line, breaks);
+        let indent = self.indent.max(0) as usize;
+        let (mut first_empty, mut recent_empty) = (breaks <= 1, false);
+        let (mut line, mut column) = (self.cursor.line, self.cursor.column);
+        let (mut start, mut text) = (Mark::default(), String::new());
+        let mut ahead = 0;
+        while ahead < LONGEST_GAP {
+            column += 1;
+            let byte = self.cursor.byte(ahead);
+            if self.cursor.is_blank(ahead) {
+                ahead += 1;
+                continue;
+            }
+            let closes_flow = self.in_flow() && matches!(byte, b']' | b'}');
+            let is_break = self.cursor.is_break(ahead);
+            let is_dedented = |column: usize| column <= indent;
+            let here = self.mark(ahead, line, column);
+            if closes_flow || is_break || byte == 0 {
+                let is_foot = closes_flow
+                    || first_empty && (Some(start.line) == foot_line && !follows_value || is_dedented(start.column));
+                if (closes_flow || !recent_empty) && !text.is_empty() {
+                    if is_foot {
+                        // Of what is before it; if it is less indented, of whatever follows its place.
+                        let owner_at = if is_dedented(start.column) { start.at } else { token_at };
+                        self.found_foot(scan_at, owner_at, start, here.at, &mut text);
+                        (scan_at, token_at) = (here.at, here.at);
+                    } else if byte != 0 {
+                        text.push('\n');
+                    }
+                }
+                if !is_break {
+                    break;
+                }
+                (first_empty, recent_empty) = (false, true);
+                (column, line) = (0, line + 1);
+                ahead += 1;
+                continue;
+            }
+            if !text.is_empty() && is_dedented(column) && column != start.column {
+                self.found_foot(scan_at, token_at, start, here.at, &mut text);
+                (scan_at, token_at) = (here.at, here.at);
+            }
+            if byte != b'#' {
+                break;
+            }
+            if text.is_empty() {
+                start = here;
+            } else {
+                text.push('\n');
+            }
+            recent_empty = false;
+            self.go_to(here.at);
+            text.push_str(&self.comment_here());
+            // Behind the line break at the cursor.
+            (ahead, column, line) = (1, 0, self.cursor.line);
+        }
+        if !text.is_empty() {
+            let end_at = self.cursor.at + ahead - 1;
+            self.found(scan_at, start.at, start, end_at, Comments { head: text, ..Comments::default() });
+        }
+    }
+
+    fn found_foot(&mut self, scan_at: usize, token_at: usize, start: Mark, end_at: usize, text: &mut String) {
+        let foot = std::mem::take(text);
+        self.found(scan_at, token_at, start, end_at, Comments { foot, ..Comments::default() });
+    }
+
+    fn go_to(&mut self, at: usize) {
+        while self.cursor.at < at {
+            if self.cursor.is_break(0) {
+                self.cursor.skip_break();
+            } else {
+                self.cursor.skip();
+            }
+        }
+    }
+
+    /// Where the token begins that feet belong to, and whether it is the `:` of a value.
+    fn token_before_comments(&self) -> (usize, bool) {
+        let mut from_end = self.tokens.iter().rev();
+        let last = from_end.next();
+        let token = match (last, from_end.next()) {
+            (Some(Token { kind: TokenKind::FlowEntry, .. }), Some(before)) => Some(before),
+            _ => last,
+        };
+        token.map_or((0, false), |token| (token.start, token.kind == TokenKind::Value))
+    }
+
+    /// The line on which a comment must begin to be the foot of what is before it.
+    fn foot_line(&self, from_line: usize, breaks: usize) -> Option<usize> {
+        let below = usize::from(breaks == 0 && self.cursor.column > 1);
+        (from_line > 0).then(|| self.cursor.line + 1 + below - breaks)
+    }
+
+    /// Where a block ends whose indentation is now left: before the comments
+    /// that stand where it stood, as they are feet of what is around it.
+    pub(super) fn block_end(&self, mut end: usize) -> usize {
+        let Some(comments) = &self.comments else { return self.cursor.at };
+        let mut stop = end;
+        for comment in comments.found.iter().rev() {
+            if comment.end_at < stop {
+                break;
+            }
+            if comment.start.column as isize == self.indent + 1 {
+                end = comment.start.at;
+            }
+            // Nothing but white space is between this one and the one before.
+            stop = comment.scan_at;
+        }
+        end
+    }
+}
+
+/// Whether a comment behind such a token, on its line, is one of the line: behind
+/// a dash it is the head of what follows.
+pub(super) fn may_have_line_comment(kind: &TokenKind) -> bool {
+    use TokenKind::{BlockEntry, DocumentEnd, DocumentStart, StreamEnd, TagDirective, VersionDirective};
+    let has_none = matches!(kind, StreamEnd | DocumentStart | DocumentEnd | BlockEntry);
+    !has_none && !matches!(kind, VersionDirective { .. } | TagDirective { .. })
+}
