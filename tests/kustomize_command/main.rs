@@ -5,12 +5,12 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod edits;
-#[path = "../../gitops-git/tests/support/http.rs"]
-#[allow(dead_code, unreachable_pub, reason = "gitops-git's tests have more use for it")]
-mod http;
 mod place;
 mod programs;
 mod remote;
+/// The servers of gitops-git's tests.
+#[path = "../../gitops-git/tests/support/mod.rs"]
+mod support;
 
 use std::fs;
 

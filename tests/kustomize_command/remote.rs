@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 
-use crate::http::{HttpServer, PASSWORD, USER};
 use crate::place::{POD, Place, git};
+use crate::support::http::{HttpServer, PASSWORD, USER};
 
 #[test]
 fn a_base_in_another_repository() {

@@ -1,4 +1,5 @@
-//! Real Git servers on loopback, and repositories for them.
+//! Real Git servers on loopback, and repositories for them. The workspace's
+//! `tests/kustomize_command` uses them too.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
