@@ -23,8 +23,8 @@ use futures::StreamExt;
 use gitops_git::{Credentials, HostKeys, Mirror, MirrorOptions, Remote, RepoUrl, Revision, SshKey, TreeReader};
 use gitops_sync::embedded::{ControllerOptions, Controllers, EmbeddedCluster, EmbeddedOptions};
 use gitops_sync::{
-    Action, Application, Cluster, Event, Manifest, Outcome, Plan, Report, Source, SyncOptions, apply, colour, events,
-    plan,
+    Action, Application, Cluster, ClusterOptions, Event, Manifest, Outcome, Plan, Report, Source, SyncOptions, apply,
+    colour, events, plan,
 };
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kustomize_core::{BuildOptions, FileSource};
@@ -264,13 +264,12 @@ impl Arguments {
             return Ok((Cluster::new(embedded.client()), Some(controllers)));
         }
         let context = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
-        let mut config = match &self.kubeconfig {
+        let config = match &self.kubeconfig {
             Some(file) => kube::Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &context).await?,
             None if self.context.is_some() => kube::Config::from_kubeconfig(&context).await?,
             None => kube::Config::infer().await?,
         };
-        config.default_retry = false;
-        Ok((Cluster::new(kube::Client::try_from(config)?), None))
+        Ok((Cluster::connect(config, ClusterOptions::default())?, None))
     }
 
     fn remote(&self, url: &str) -> Result<Remote, AnyError> {

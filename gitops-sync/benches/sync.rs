@@ -104,9 +104,14 @@ fn parse(values: &[Value]) -> Vec<Manifest> {
     values.iter().map(|value| Manifest::new(value.clone()).expect("it is a manifest")).collect()
 }
 
+fn connect(server: &RealCluster, options: ClusterOptions) -> Cluster {
+    Cluster::connect(server.config(), options).expect("the configuration is complete")
+}
+
 async fn create_namespace(server: &RealCluster, name: &str) {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-    let report = sync(&Cluster::new(server.client()), parse(&[namespace]), &SyncOptions::new("bench")).await;
+    let report =
+        sync(&connect(server, ClusterOptions::default()), parse(&[namespace]), &SyncOptions::new("bench")).await;
     assert!(report.expect("a namespace can be created").succeeded());
 }
 
@@ -140,21 +145,21 @@ async fn our_round(server: &RealCluster, round: usize, objects: usize, results: 
         .owner(Owner::inventory("bench", namespace.as_str()))
         .conflicts(ConflictPolicy::TakeOver)
         .no_wait();
-    let cluster = Cluster::new(server.client());
+    let cluster = connect(server, ClusterOptions::default());
     results.add("ours, first sync", time_sync(&cluster, &wanted, &options).await);
-    let cluster = Cluster::new(server.client());
+    let cluster = connect(server, ClusterOptions::default());
     results.add("ours, no-op sync, new process", time_sync(&cluster, &wanted, &options).await);
     results.add("ours, no-op sync, same process", time_sync(&cluster, &wanted, &options).await);
 
     let changed = manifests(&namespace, objects, 10);
-    let cluster = Cluster::new(server.client());
+    let cluster = connect(server, ClusterOptions::default());
     let start = Instant::now();
     let planned = plan(&cluster, parse(&changed), &options).await.expect("a plan can be made");
     results.add("ours, plan with diff, 10 changed", start.elapsed());
     assert_eq!(planned.steps.iter().filter(|step| step.action.is_change()).count(), 10);
     assert!(planned.diff().contains("registry.example.com/app:2"));
 
-    let watched = Cluster::with_options(server.client(), ClusterOptions::default().watch());
+    let watched = connect(server, ClusterOptions::default().watch());
     time_sync(&watched, &wanted, &options).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     results.add("ours, no-op sync, watched", time_sync(&watched, &wanted, &options).await);
@@ -175,7 +180,7 @@ async fn planning(server: &RealCluster, objects: usize) {
     let wanted = manifests("many", objects, 0);
     // The inventory of that many would not fit into a ConfigMap.
     let options = SyncOptions::new("bench").no_wait();
-    let cluster = Cluster::with_options(server.client(), ClusterOptions::default().concurrency(32).watch());
+    let cluster = connect(server, ClusterOptions::default().concurrency(32).watch());
     let first = time_sync(&cluster, &wanted, &options).await;
     println!("first sync of {objects} objects: {:.1} s", first.as_secs_f64());
     time_sync(&cluster, &wanted, &options).await;

@@ -113,7 +113,7 @@ pub use application::{
     KustomizePatch, KustomizeReplica, Metadata, NamespaceMetadata, OperationState, OtherFields, ResourceResult,
     ResourceStatus, Source, Spec, Summary, SyncPolicy, SyncResult, SyncStatus,
 };
-pub use cluster::{Cluster, ClusterError, ClusterOptions, Conflict, Propagation, ResourceType};
+pub use cluster::{Cluster, ClusterError, ClusterOptions, Conflict, ConnectError, Propagation, ResourceType};
 pub use desired::Problem;
 pub use diff::{FieldChange, colour};
 pub use event::{Event, events};

@@ -1,6 +1,6 @@
 //! Which kinds a cluster serves, and where.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use futures::future::{try_join, try_join_all};
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,8 @@ pub(super) struct Kinds {
     /// server without aggregated discovery has one for each group version,
     /// and most of them nobody ever asks about.
     unread: HashMap<String, Vec<String>>,
+    /// Whether all groups are there, read or unread, and not only some versions.
+    is_overview: bool,
 }
 
 impl Kinds {
@@ -68,8 +70,12 @@ impl Kinds {
         }
     }
 
-    pub(super) fn is_unread(&self, group: &str) -> bool {
-        self.unread.contains_key(group)
+    pub(super) fn is_overview(&self) -> bool {
+        self.is_overview
+    }
+
+    pub(super) fn has_all_of(&self, group: &str) -> bool {
+        self.is_overview && !self.unread.contains_key(group)
     }
 
     fn add(&mut self, found: ResourceType) {
@@ -88,7 +94,7 @@ pub(super) async fn discover(cluster: &Cluster) -> Result<Kinds, ClusterError> {
         cluster.ask(ask)
     };
     let (core, groups) = try_join(ask("/api"), ask("/apis")).await?;
-    let mut kinds = Kinds::default();
+    let mut kinds = Kinds { is_overview: true, ..Kinds::default() };
     for (root, answer) in [("/api", &core), ("/apis", &groups)] {
         if answer["kind"] == "APIGroupDiscoveryList" {
             read_aggregated(answer, &mut kinds);
@@ -148,27 +154,49 @@ fn note_legacy(root: &str, answer: &Value, kinds: &mut Kinds) {
 /// An aggregated API that is down makes only its own group an error.
 pub(super) async fn read_group(cluster: &Cluster, kinds: &mut Kinds, group: &str) -> Result<(), ClusterError> {
     let paths = kinds.unread.get(group).cloned().unwrap_or_default();
-    let asked = paths.iter().map(|path| async move {
-        match cluster.ask(Ask::get(format!("ask which kinds {path} has"), path.as_str())).await {
+    for answer in read_lists(cluster, paths).await? {
+        add_legacy(&answer, kinds);
+    }
+    kinds.unread.remove(group);
+    Ok(())
+}
+
+/// Reads these versions of groups and nothing else.
+pub(super) async fn read_versions(cluster: &Cluster, versions: &BTreeSet<(&str, &str)>) -> Result<Kinds, ClusterError> {
+    let path = |(group, version): &(&str, &str)| match *group {
+        "" => format!("/api/{version}"),
+        group => format!("/apis/{group}/{version}"),
+    };
+    let mut kinds = Kinds::default();
+    for answer in read_lists(cluster, versions.iter().map(path)).await? {
+        add_legacy(&answer, &mut kinds);
+    }
+    Ok(kinds)
+}
+
+/// The lists of kinds at these paths; nothing where there is none.
+async fn read_lists(cluster: &Cluster, paths: impl IntoIterator<Item = String>) -> Result<Vec<Value>, ClusterError> {
+    let asked = paths.into_iter().map(|path| async move {
+        match cluster.ask(Ask::get(format!("ask which kinds {path} has"), path)).await {
             Err(error) if error.is_not_found() => Ok(Value::Null),
             answer => answer,
         }
     });
-    for answer in try_join_all(asked).await? {
-        let (_, version) = split_api_version(text(&answer, "groupVersion"));
-        for resource in list(&answer, "resources").iter().filter(|resource| !text(resource, "name").contains('/')) {
-            kinds.add(ResourceType {
-                group: group.to_owned(),
-                version: version.to_owned(),
-                kind: text(resource, "kind").to_owned(),
-                plural: text(resource, "name").to_owned(),
-                namespaced: resource["namespaced"] == true,
-                watchable: verbs_have(resource, "watch"),
-            });
-        }
+    try_join_all(asked).await
+}
+
+fn add_legacy(answer: &Value, kinds: &mut Kinds) {
+    let (group, version) = split_api_version(text(answer, "groupVersion"));
+    for resource in list(answer, "resources").iter().filter(|resource| !text(resource, "name").contains('/')) {
+        kinds.add(ResourceType {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: text(resource, "kind").to_owned(),
+            plural: text(resource, "name").to_owned(),
+            namespaced: resource["namespaced"] == true,
+            watchable: verbs_have(resource, "watch"),
+        });
     }
-    kinds.unread.remove(group);
-    Ok(())
 }
 
 /// The preferred version first.
@@ -209,12 +237,12 @@ mod tests {
 
     #[test]
     fn legacy_groups_are_noted_and_read_when_asked_for() {
-        let mut kinds = Kinds::default();
+        let mut kinds = Kinds { is_overview: true, ..Kinds::default() };
         note_legacy("/api", &json!({"kind": "APIVersions", "versions": ["v1"]}), &mut kinds);
         let groups =
             json!({"kind": "APIGroupList", "groups": [{"name": "apps", "versions": [{"groupVersion": "apps/v1"}]}]});
         note_legacy("/apis", &groups, &mut kinds);
-        assert!(kinds.is_unread("") && kinds.is_unread("apps") && !kinds.is_unread("batch"));
+        assert!(!kinds.has_all_of("") && !kinds.has_all_of("apps") && kinds.has_all_of("batch"));
         assert_eq!(
             (&kinds.unread[""][0], &kinds.unread["apps"][0]),
             (&"/api/v1".to_owned(), &"/apis/apps/v1".to_owned())

@@ -1,18 +1,21 @@
 //! The only way to a cluster: `kube::Client`, with limits, retries and a
 //! memory of what kinds there are.
 
+mod connect;
 mod discovery;
 mod error;
 mod limit;
 mod request;
 mod schema;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::{Mutex, RwLock, Semaphore};
 
+pub use connect::ConnectError;
 pub use discovery::ResourceType;
 pub use error::{ClusterError, Conflict};
 
@@ -24,6 +27,9 @@ use self::schema::Schemas;
 use crate::id::{GroupKind, ResourceId};
 use crate::live::Mirror;
 use crate::plan::Verdicts;
+
+/// From this many versions of groups on, asking for all there are takes fewer requests.
+const MOST_VERSIONS: usize = 8;
 
 /// How hard a cluster may be pressed, and how long to try.
 #[derive(Debug, Clone)]
@@ -111,8 +117,8 @@ impl ClusterOptions {
 /// cluster serves and the verdict on every resource, so that a later plan
 /// asks only about what has changed.
 ///
-/// The client's own retries ([`kube::Config::default_retry`]) should be off:
-/// they know no deadline.
+/// [`connect`](Self::connect) makes the client, too. Of another one, the own
+/// retries ([`kube::Config::default_retry`]) should be off: they know no deadline.
 #[derive(Clone)]
 pub struct Cluster {
     inner: Arc<Inner>,
@@ -171,6 +177,9 @@ impl Cluster {
         kind: &GroupKind,
         version: Option<&str>,
     ) -> Result<Option<ResourceType>, ClusterError> {
+        if let Some(found) = self.known_type(kind, version).await {
+            return Ok(Some(found));
+        }
         let (known, fresh) = self.kinds(&kind.group).await?;
         if let Some(found) = known.find(kind, version) {
             return Ok(Some(found.clone()));
@@ -195,8 +204,8 @@ impl Cluster {
         }
         let known = self.inner.kinds.read().await.clone();
         let mut kinds = match known {
-            Some(kinds) => Kinds::clone(&kinds),
-            None => discovery::discover(self).await?,
+            Some(kinds) if kinds.is_overview() => Kinds::clone(&kinds),
+            _ => discovery::discover(self).await?,
         };
         discovery::read_group(self, &mut kinds, group).await?;
         let kinds = Arc::new(kinds);
@@ -205,7 +214,23 @@ impl Cluster {
     }
 
     async fn known_kinds(&self, group: &str) -> Option<Arc<Kinds>> {
-        self.inner.kinds.read().await.clone().filter(|kinds| !kinds.is_unread(group))
+        self.inner.kinds.read().await.clone().filter(|kinds| kinds.has_all_of(group))
+    }
+
+    async fn known_type(&self, kind: &GroupKind, version: Option<&str>) -> Option<ResourceType> {
+        self.inner.kinds.read().await.as_ref()?.find(kind, version).cloned()
+    }
+
+    /// Asks for these versions of groups, and for nothing else, if nothing is
+    /// known yet: of most clusters a sync needs a small part.
+    pub(crate) async fn prepare(&self, versions: &BTreeSet<(&str, &str)>) -> Result<(), ClusterError> {
+        let _one_at_a_time = self.inner.discovering.lock().await;
+        if self.inner.kinds.read().await.is_some() || versions.len() > MOST_VERSIONS {
+            return Ok(());
+        }
+        let kinds = discovery::read_versions(self, versions).await?;
+        *self.inner.kinds.write().await = Some(Arc::new(kinds));
+        Ok(())
     }
 
     /// Forgets what kinds there are: a definition was applied or deleted.

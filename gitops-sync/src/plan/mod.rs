@@ -7,7 +7,7 @@ mod verdict;
 
 use std::collections::{BTreeSet, HashSet};
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::decide::{Decision, LAST_APPLIED, Subject, decide, is_earlier, remove_server_fields};
@@ -112,12 +112,10 @@ pub async fn plan(cluster: &Cluster, manifests: Vec<Manifest>, options: &SyncOpt
     if let Some((expression, reason)) = ignore::find_invalid(&options.ignore) {
         return Err(PlanError::IgnoreRule { expression, reason });
     }
-    let desired = desired::resolve(cluster, manifests, options).await?;
+    let (desired, inventory) =
+        join(desired::resolve(cluster, manifests, options), load_inventory(cluster, options)).await;
+    let (desired, inventory) = (desired?, inventory?);
     check_order(&desired)?;
-    let inventory = match &options.owner {
-        Some(owner) => inventory::load(cluster, owner, options.adopt_foreign).await.map_err(PlanError::Inventory)?,
-        None => Inventory::default(),
-    };
     let former = former_types(cluster, &desired, &inventory).await?;
     let wanted = desired.wanted.iter().map(|wanted| (wanted.manifest.id().clone(), wanted.kind.clone()));
     let live = live::read(cluster, wanted.chain(former.iter().cloned())).await.map_err(PlanError::Live)?;
@@ -130,6 +128,11 @@ pub async fn plan(cluster: &Cluster, manifests: Vec<Manifest>, options: &SyncOpt
     }
     steps.sort_by(|a, b| a.order().cmp(&b.order()).then_with(|| order::compare(&a.id, &b.id)));
     Ok(Plan { steps, inventory, released })
+}
+
+async fn load_inventory(cluster: &Cluster, options: &SyncOptions) -> Result<Inventory, PlanError> {
+    let Some(owner) = &options.owner else { return Ok(Inventory::default()) };
+    inventory::load(cluster, owner, options.adopt_foreign).await.map_err(PlanError::Inventory)
 }
 
 /// An order that cannot be is found before the cluster is asked anything more.

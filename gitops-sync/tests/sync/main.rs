@@ -14,5 +14,6 @@ mod real;
 #[path = "../support/real_cluster.rs"]
 mod real_cluster;
 mod record;
+mod requests;
 mod wait;
 mod world;
