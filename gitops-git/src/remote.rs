@@ -32,9 +32,17 @@ pub struct Remote {
     pub(crate) progress: Option<ProgressCallback>,
     pub(crate) ssh_program: PathBuf,
     pub(crate) transport: Transport,
-    pub(crate) http: Arc<OnceLock<ureq::Agent>>,
+    pub(crate) clients: HttpClients,
     /// Whether the server is known to speak protocol version 2.
     pub(crate) speaks_v2: Arc<AtomicBool>,
+}
+
+/// The HTTP clients of a remote, made when they are needed. A redirect can lead
+/// from the one without TLS to the other.
+#[derive(Clone, Default)]
+pub(crate) struct HttpClients {
+    pub(crate) plain: Arc<OnceLock<ureq::Agent>>,
+    pub(crate) tls: Arc<OnceLock<ureq::Agent>>,
 }
 
 pub(crate) type ProgressCallback = Arc<dyn Fn(Progress) + Send + Sync>;
@@ -53,7 +61,7 @@ impl Remote {
             progress: None,
             ssh_program: PathBuf::from("ssh"),
             transport: Transport::default(),
-            http: Arc::default(),
+            clients: HttpClients::default(),
             speaks_v2: Arc::default(),
         }
     }
@@ -89,7 +97,7 @@ impl Remote {
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = tls;
-        self.http = Arc::default();
+        self.clients = HttpClients::default();
         self
     }
 
@@ -97,7 +105,7 @@ impl Remote {
     #[must_use]
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = proxy;
-        self.http = Arc::default();
+        self.clients = HttpClients::default();
         self
     }
 
@@ -113,7 +121,7 @@ impl Remote {
     pub fn cancel(mut self, cancel: Cancel) -> Self {
         self.cancel = cancel;
         // It closes the connections of its own remotes only.
-        self.http = Arc::default();
+        self.clients = HttpClients::default();
         self
     }
 

@@ -34,6 +34,21 @@ fn a_private_authority_is_trusted_when_it_is_named() {
 }
 
 #[test]
+fn a_redirect_to_tls_is_followed_to_a_trusted_server_only() {
+    let fixture = Fixture::new(1);
+    let (config, authority) = private_authority("localhost");
+    let (_, other) = private_authority("localhost");
+    let server = HttpServer::start_with(fixture.dir.path(), None, Some(config));
+    let front = HttpServer::start(fixture.dir.path(), None);
+    let to = format!("Location: {}/info/refs?service=git-upload-pack\r\n", server.url());
+    front.faults(|faults| faults.answer = Some((301, to, String::new())));
+    let remote = |authority: &str| Remote::new(front.url()).proxy(Proxy::None).tls(Tls::only_roots(authority));
+    fixture.mirror(remote(&authority)).fetch(&Revision::Head).unwrap();
+    let error = remote(&other).list_refs(&RefFilter::all()).unwrap_err();
+    assert!(matches!(error, PollError::Remote { source: RemoteError::Certificate { .. }, .. }), "{error:?}");
+}
+
+#[test]
 fn unknown_authorities_and_wrong_names_are_refused_before_credentials_are_sent() {
     let fixture = Fixture::new(1);
     let (server, _) = serve(&fixture, "localhost");

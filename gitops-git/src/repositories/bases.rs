@@ -5,7 +5,7 @@ use kustomize_core::{FileSource, Remote as Bases, RemoteBase, RemoteError as Bas
 
 use crate::repositories::Repositories;
 use crate::revision::Revision;
-use crate::transport::http_agent;
+use crate::transport::{http, http_agent};
 use crate::url::RepoUrl;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -44,7 +44,8 @@ impl Bases for Repositories {
             return Err(transfer(format!("{parsed} is not allowed").into()));
         }
         let settings = self.settings.with_url(parsed);
-        let agent = http_agent::of(&settings).map_err(|error| transfer(Box::new(error)))?;
+        let agent =
+            http_agent::of(&settings, &http::base_of(&settings.url)).map_err(|error| transfer(Box::new(error)))?;
         let sent = agent.get(url).config().timeout_global(Some(limits.time)).build().call();
         let response = sent.map_err(|error| match error {
             ureq::Error::Timeout(_) => BaseError::Timeout { limit: limits.time },

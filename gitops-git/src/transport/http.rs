@@ -30,11 +30,10 @@ const DRAINED: u64 = 1 << 20;
 
 /// Asks what the server has: `GET <base>/info/refs?service=<service>`.
 pub(crate) fn advertisement(session: &Arc<Session>, service: Service, version: Version) -> Result<Answer, RemoteError> {
-    let agent = http_agent::of(&session.remote)?;
     let query = format!("/info/refs?service={}", service.name());
     let mut base = base(session);
     for _ in 0..=REDIRECTS {
-        let request = agent.get(format!("{base}{query}"));
+        let request = http_agent::of(&session.remote, &base)?.get(format!("{base}{query}"));
         let request = with_headers(session, request, &base, version)?;
         let response = request.call().map_err(|error| request_failed(session, error))?;
         if response.status().is_redirection() {
@@ -56,8 +55,8 @@ pub(crate) fn call(
     version: Version,
     body: &mut SpooledTempFile,
 ) -> Result<Answer, RemoteError> {
-    let agent = http_agent::of(&session.remote)?;
     let base = base(session);
+    let agent = http_agent::of(&session.remote, &base)?;
     let rewound = body.stream_position().and_then(|length| body.rewind().map(|()| length));
     let length = rewound.map_err(|error| interrupted(session, error))?;
     let request = agent

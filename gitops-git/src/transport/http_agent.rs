@@ -1,4 +1,4 @@
-//! The HTTP client of one [`Remote`]: trust, proxy, connections kept alive.
+//! The HTTP clients of one [`Remote`]: trust, proxy, connections kept alive.
 
 use ureq::Agent;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
@@ -6,13 +6,16 @@ use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConf
 use crate::remote::{Proxy, Remote, Tls};
 use crate::remote_error::RemoteError;
 
-pub(crate) fn of(remote: &Remote) -> Result<&Agent, RemoteError> {
-    if let Some(agent) = remote.http.get() {
-        return Ok(agent);
+/// The client for URLs that begin with `https:`, or the one for the others.
+pub(crate) fn of(remote: &Remote, url: &str) -> Result<Agent, RemoteError> {
+    let is_tls = url.starts_with("https:");
+    let slot = if is_tls { &remote.clients.tls } else { &remote.clients.plain };
+    if let Some(agent) = slot.get() {
+        return Ok(agent.clone());
     }
-    let agent = build(remote)?;
-    let agent = remote.http.get_or_init(|| agent);
-    remote.cancel.watch(&remote.http);
+    let agent = build(remote, is_tls)?;
+    let agent = slot.get_or_init(|| agent).clone();
+    remote.cancel.watch(slot);
     // Cancelled before it was watched, nobody would close its connections.
     match remote.cancel.is_cancelled() {
         true => Err(RemoteError::Cancelled),
@@ -20,14 +23,15 @@ pub(crate) fn of(remote: &Remote) -> Result<&Agent, RemoteError> {
     }
 }
 
-fn build(remote: &Remote) -> Result<Agent, RemoteError> {
+fn build(remote: &Remote, is_tls: bool) -> Result<Agent, RemoteError> {
     let mut config = Agent::config_builder()
         // Statuses and redirects mean things here that `ureq` cannot know.
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
         .proxy(proxy(&remote.proxy)?);
-    if remote.url.scheme() == crate::url::Scheme::Https {
+    // Reading the system's trust store takes a while, and there may be none.
+    if is_tls {
         config = config.tls_config(tls(&remote.tls)?);
     }
     Ok(config.build().into())
