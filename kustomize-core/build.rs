@@ -50,19 +50,34 @@ fn compile(text: &str) -> String {
 
 #[derive(Default)]
 struct Table<'a> {
+    /// Every name once, one after the other.
+    text: String,
+    /// Where in `text` names are.
+    names: HashMap<&'a str, Range>,
     /// One Rust expression a node.
     nodes: Vec<String>,
     /// Node by name, or by text for schemas without a name.
     index: HashMap<&'a str, usize>,
-    fields: Vec<(&'a str, usize)>,
-    names: Vec<(&'a str, usize)>,
-    types: Vec<[String; 5]>,
+    fields: Vec<(Range, usize)>,
+    merge_keys: Vec<Range>,
+    definitions: Vec<(&'a str, usize)>,
+    types: Vec<([&'a str; 3], String)>,
 }
 
+type Range = (usize, usize);
+
 impl<'a> Table<'a> {
+    fn name(&mut self, name: &'a str) -> Range {
+        *self.names.entry(name).or_insert_with(|| {
+            let start = self.text.len();
+            self.text.push_str(name);
+            (start, self.text.len())
+        })
+    }
+
     fn declare(&mut self, line: &'a str) {
         self.index.insert(first_word(line), self.nodes.len());
-        self.names.push((first_word(line), self.nodes.len()));
+        self.definitions.push((first_word(line), self.nodes.len()));
         self.nodes.push(String::new());
     }
 
@@ -71,7 +86,7 @@ impl<'a> Table<'a> {
         let name = words.next().expect("split yields at least one");
         let mut fields: Vec<_> = words.map(|field| field.split_once('=').unwrap_or((field, "-"))).collect();
         fields.sort_unstable();
-        let fields: Vec<_> = fields.into_iter().map(|(field, schema)| (field, self.node(schema))).collect();
+        let fields: Vec<_> = fields.into_iter().map(|(field, schema)| (self.name(field), self.node(schema))).collect();
         let start = self.fields.len();
         self.fields.extend(fields);
         self.nodes[self.index[name]] = format!("Node {{ fields: ({start}, {}), ..Node::LEAF }}", self.fields.len());
@@ -99,9 +114,12 @@ impl<'a> Table<'a> {
         let Some((keys, items)) = list.split_once(']') else {
             return format!("Node {{ items: Some({}), ..Node::LEAF }}", self.node(list));
         };
-        let keys: Vec<_> =
-            keys.split(',').filter(|key| !key.is_empty()).map(|key| format!("Cow::Borrowed({key:?})")).collect();
-        let keys = format!("Some(Cow::Borrowed(&[{}]))", keys.join(", "));
+        let start = self.merge_keys.len();
+        for key in keys.split(',').filter(|key| !key.is_empty()) {
+            let key = self.name(key);
+            self.merge_keys.push(key);
+        }
+        let keys = format!("Some(({start}, {}))", self.merge_keys.len());
         format!("Node {{ items: Some({}), merge_keys: {keys}, ..Node::LEAF }}", self.node(items))
     }
 
@@ -115,38 +133,39 @@ impl<'a> Table<'a> {
             _ => "None",
         };
         let schema = if schema == "-" { "None".to_owned() } else { format!("Some({})", self.node(schema)) };
-        self.types.push([kind.into(), group.into(), version.into(), scope.into(), schema]);
+        let fingerprint = fingerprint(group, version, kind);
+        let names = [kind, group, version].map(|name| self.name(name));
+        let [kind_at, group_at, version_at] = names.map(|name| format!("{name:?}"));
+        let row = format!(
+            "Type {{ fingerprint: {fingerprint}, kind: {kind_at}, group: {group_at}, version: {version_at}, \
+             scope: {scope}, schema: {schema} }}"
+        );
+        self.types.push(([group, version, kind], row));
     }
 
     fn write(mut self) -> String {
         // As `Table::find` looks for them.
-        self.types.sort_by_cached_key(|[kind, group, version, ..]| fingerprint(group, version, kind));
-        let mut out = String::from("pub(super) static KUBERNETES: Table = Table {\n    nodes: Cow::Borrowed(&[\n");
-        for node in &self.nodes {
-            writeln!(out, "        {node},").expect("strings take it");
-        }
-        out.push_str("    ]),\n    fields: Cow::Borrowed(&[\n");
-        for (name, node) in &self.fields {
-            writeln!(out, "        (Cow::Borrowed({name:?}), {node}),").expect("strings take it");
-        }
-        out.push_str("    ]),\n    definitions: Cow::Borrowed(&[\n");
-        self.names.sort_unstable();
-        for (name, node) in &self.names {
-            writeln!(out, "        (Cow::Borrowed({name:?}), {node}),").expect("strings take it");
-        }
-        out.push_str("    ]),\n    types: Cow::Borrowed(&[\n");
-        for [kind, group, version, scope, schema] in &self.types {
-            let key = format!("Cow::Borrowed({kind:?}), Cow::Borrowed({group:?}), Cow::Borrowed({version:?})");
-            let fingerprint = fingerprint(group, version, kind);
-            writeln!(
-                out,
-                "        Type {{ fingerprint: {fingerprint}, key: ({key}), scope: {scope}, schema: {schema} }},"
-            )
-            .expect("strings take it");
-        }
-        out.push_str("    ]),\n};\n");
+        self.types.sort_by_cached_key(|([group, version, kind], _)| fingerprint(group, version, kind));
+        self.definitions.sort_unstable();
+        let definitions = std::mem::take(&mut self.definitions);
+        let definitions: Vec<_> = definitions.into_iter().map(|(name, node)| (self.name(name), node)).collect();
+        let types: Vec<_> = self.types.iter().map(|(_, row)| row).collect();
+        let mut out = String::from("pub(super) static KUBERNETES: Table = Table {\n");
+        writeln!(out, "    text: Cow::Borrowed({:?}),", self.text).expect("strings take it");
+        list(&mut out, "nodes", self.nodes.iter());
+        list(&mut out, "fields", self.fields.iter().map(|field| format!("{field:?}")));
+        list(&mut out, "merge_keys", self.merge_keys.iter().map(|key| format!("{key:?}")));
+        list(&mut out, "definitions", definitions.iter().map(|definition| format!("{definition:?}")));
+        list(&mut out, "types", types.iter());
+        out.push_str("};\n");
         out
     }
+}
+
+fn list(out: &mut String, field: &str, rows: impl Iterator<Item = impl std::fmt::Display>) {
+    writeln!(out, "    {field}: Cow::Borrowed(&[").expect("strings take it");
+    rows.for_each(|row| writeln!(out, "        {row},").expect("strings take it"));
+    out.push_str("    ]),\n");
 }
 
 fn first_word(line: &str) -> &str {

@@ -97,10 +97,7 @@ impl KustomizationFile {
 
     /// All fields.
     pub(super) fn fields(&self) -> Result<Map<String, Value>, EditError> {
-        Ok(match self.root()?.map(|root| root.value()) {
-            Some(Value::Object(fields)) => fields,
-            _ => Map::new(),
-        })
+        Ok(fields_of(self.root()?.as_ref()))
     }
 
     /// Makes fields mean what is wanted; `None` or an empty value takes a field away.
@@ -117,7 +114,7 @@ impl KustomizationFile {
 
     fn set_field(&mut self, name: &str, wanted: Option<&Value>) -> Result<(), EditError> {
         let root = self.root()?;
-        let mut expected = self.fields()?;
+        let mut expected = fields_of(root.as_ref());
         let name = &spelling(&expected, name);
         if expected.get(name).filter(|value| !is_empty(value)) == wanted {
             return Ok(());
@@ -163,7 +160,7 @@ impl KustomizationFile {
     pub(super) fn rename_field(&mut self, from: &str, to: &str) -> Result<(), EditError> {
         let Some(root) = self.root()? else { return Ok(()) };
         let Some((key, _)) = root.entry(from) else { return Ok(()) };
-        let mut expected = self.fields()?;
+        let mut expected = fields_of(Some(&root));
         if let Some(value) = expected.remove(from) {
             expected.insert(to.to_owned(), value);
         }
@@ -179,6 +176,13 @@ impl KustomizationFile {
             Some(Content::Sequence { .. }) => Err(EditError::NotAMapping { found: "sequence" }),
             Some(_) => Err(EditError::NotAMapping { found: "scalar" }),
         }
+    }
+}
+
+fn fields_of(root: Option<&Node>) -> Map<String, Value> {
+    match root.map(Node::value) {
+        Some(Value::Object(fields)) => fields,
+        _ => Map::new(),
     }
 }
 

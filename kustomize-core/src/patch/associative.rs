@@ -6,7 +6,6 @@
 //! what users of kustomize get. Do not simplify it; where it matters that it
 //! is fast, `walk_distinct` does the same in one pass.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use crate::schema::SchemaNode;
@@ -37,7 +36,7 @@ impl<'a> Merge<'a> {
     pub(super) fn walk_associative(
         &mut self,
         sources: Sources,
-        keys: &'a [Cow<'static, str>],
+        mut keys: Vec<&'a str>,
         items: Option<SchemaNode<'a>>,
     ) -> Result<Walked, MergeError> {
         let visited = self.visit_list(sources)?;
@@ -47,7 +46,9 @@ impl<'a> Merge<'a> {
             origin: sources.origin.map(|origin| self.doc.items(origin).collect()),
             same: sources.origin == Some(dest),
         };
-        let keys: Vec<&str> = if keys.is_empty() { vec![""] } else { keys.iter().map(|key| &**key).collect() };
+        if keys.is_empty() {
+            keys.push("");
+        }
         if let Some(pairs) = self.pairs(&lists, &keys).filter(|pairs| !pairs.is_empty()) {
             let merged = self.walk_distinct(pairs, items)?;
             return Ok(Walked::Node(self.new_list(merged)));

@@ -5,7 +5,6 @@ mod fingerprint;
 mod openapi;
 mod table;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -119,8 +118,8 @@ impl<'a> SchemaNode<'a> {
     /// For a list whose items a patch merges: the fields that tell items
     /// apart, none if the items are plain values. `None` if a patch replaces
     /// the list.
-    pub(crate) fn merge_keys(self) -> Option<&'a [Cow<'static, str>]> {
-        self.table.node(self.index).merge_keys.as_deref()
+    pub(crate) fn merge_keys(self) -> Option<Vec<&'a str>> {
+        self.table.merge_keys(self.table.node(self.index))
     }
 }
 

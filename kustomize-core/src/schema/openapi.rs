@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value};
 
-use super::table::{Node, NodeIndex, Scope, Table, Type};
+use super::fingerprint::fingerprint;
+use super::table::{Node, NodeIndex, Range, Scope, Table, Type};
 
 const GVK: &str = "x-kubernetes-group-version-kind";
 const STRATEGY: &str = "x-kubernetes-patch-strategy";
@@ -48,17 +49,14 @@ pub(super) fn read(text: &str, base: Option<&Table>) -> Result<Table, SchemaErro
     let empty = Map::new();
     let definitions = root.get("definitions").map_or(Ok(&empty), |at| object(at, || "/definitions".into()))?;
     let paths = root.get("paths").map_or(Ok(&empty), |at| object(at, || "/paths".into()))?;
-    let mut reader = Reader {
-        document: &document,
-        base,
-        nodes: base.map(|base| base.nodes.to_vec()).unwrap_or_default(),
-        fields: base.map(|base| base.fields.to_vec()).unwrap_or_default(),
-        seen: HashMap::new(),
-        unread: Vec::new(),
-    };
+    let table = base.cloned().unwrap_or_default();
+    let mut reader = Reader { document: &document, base, table, seen: HashMap::new(), unread: Vec::new() };
     let mut types = scopes(paths);
-    for known in base.into_iter().flat_map(|base| base.types.iter()) {
-        types.entry(known.key.clone()).or_default().1 = known.schema;
+    if let Some(base) = base {
+        for of in base.types.iter() {
+            let key = [of.kind, of.group, of.version].map(|name| base.name(name).to_owned());
+            types.entry(key).or_default().1 = of.schema;
+        }
     }
     for (name, definition) in definitions {
         let node = reader.node(definition, format!("/definitions/{name}"));
@@ -67,10 +65,9 @@ pub(super) fn read(text: &str, base: Option<&Table>) -> Result<Table, SchemaErro
         }
     }
     reader.read_all()?;
-    let mut types: Vec<_> = types.into_iter().map(|(key, (scope, schema))| Type::new(key, scope, schema)).collect();
+    let mut types: Vec<_> = types.iter().map(|(key, known)| reader.new_type(key, *known)).collect();
     types.sort_by_key(|of| of.fingerprint);
-    let definitions = base.map(|base| base.definitions.clone()).unwrap_or_default();
-    Ok(Table { nodes: reader.nodes.into(), fields: reader.fields.into(), definitions, types: types.into() })
+    Ok(Table { types: types.into(), ..reader.table })
 }
 
 fn parse(text: &str) -> Result<Value, SchemaError> {
@@ -84,7 +81,8 @@ fn object(value: &Value, at: impl FnOnce() -> String) -> Result<&Map<String, Val
     value.as_object().ok_or_else(|| SchemaError::Invalid { at: at(), wanted: "object" })
 }
 
-type TypeKey = (Cow<'static, str>, Cow<'static, str>, Cow<'static, str>);
+/// Kind, group and version.
+type TypeKey = [String; 3];
 type Types = BTreeMap<TypeKey, (Option<Scope>, Option<NodeIndex>)>;
 
 /// Whether a type is namespaced, from the paths under which the API serves it.
@@ -109,17 +107,17 @@ fn type_keys(extension: &Value) -> Vec<TypeKey> {
         Value::Array(list) => list.as_slice(),
         one => std::slice::from_ref(one),
     };
-    let text = |of: &Value| of.as_str().map(|text| Cow::Owned(text.to_owned()));
+    let text = |of: &Value| of.as_str().map(str::to_owned);
     let key =
-        |gvk: &Value| Some((text(&gvk["kind"])?, text(&gvk["group"]).unwrap_or_default(), text(&gvk["version"])?));
+        |gvk: &Value| Some([text(&gvk["kind"])?, text(&gvk["group"]).unwrap_or_default(), text(&gvk["version"])?]);
     list.iter().filter_map(key).collect()
 }
 
 struct Reader<'a> {
     document: &'a Value,
     base: Option<&'a Table>,
-    nodes: Vec<Node>,
-    fields: Vec<(Cow<'static, str>, NodeIndex)>,
+    /// What is read so far, after what `base` has.
+    table: Table,
     /// By address, so that what many references name is read once, and circles end.
     seen: HashMap<*const Value, NodeIndex>,
     /// Schemas that have a node but were not looked into, and where they are.
@@ -137,8 +135,9 @@ impl<'a> Reader<'a> {
         if let Some(node) = self.seen.get(&std::ptr::from_ref(schema)) {
             return Some(*node);
         }
-        let index = self.nodes.len() as NodeIndex;
-        self.nodes.push(Node::LEAF);
+        let nodes = self.table.nodes.to_mut();
+        let index = nodes.len() as NodeIndex;
+        nodes.push(Node::LEAF);
         self.seen.insert(schema, index);
         self.unread.push((index, schema, at));
         Some(index)
@@ -147,30 +146,49 @@ impl<'a> Reader<'a> {
     fn read_all(&mut self) -> Result<(), SchemaError> {
         while let Some((index, schema, at)) = self.unread.pop() {
             let schema = object(schema, || at.clone())?;
-            self.nodes[index as usize] = Node {
+            let node = Node {
                 fields: self.properties(schema, &at)?,
                 values: self.part(schema, "additionalProperties", &at),
                 items: if is_array(schema) { self.part(schema, "items", &at) } else { None },
-                merge_keys: merge_keys(schema),
+                merge_keys: merge_keys(schema).map(|keys| self.merge_keys(&keys)),
             };
+            self.table.nodes.to_mut()[index as usize] = node;
         }
         Ok(())
     }
 
-    fn properties(&mut self, schema: &'a Map<String, Value>, at: &str) -> Result<(u32, u32), SchemaError> {
+    fn properties(&mut self, schema: &'a Map<String, Value>, at: &str) -> Result<Range, SchemaError> {
         let Some(properties) = schema.get("properties") else { return Ok((0, 0)) };
         let properties = object(properties, || format!("{at}/properties"))?;
         let mut fields = Vec::with_capacity(properties.len());
         for (name, property) in properties {
             if let Some(node) = self.node(property, format!("{at}/properties/{name}")) {
-                fields.push((Cow::Owned(name.clone()), node));
+                fields.push((name.as_str(), node));
             }
         }
         // The tables are searched by halving; `Map` may keep the document's order.
         fields.sort_unstable();
-        let start = self.fields.len() as u32;
-        self.fields.append(&mut fields);
-        Ok((start, self.fields.len() as u32))
+        let fields: Vec<_> = fields.into_iter().map(|(name, node)| (self.name(name), node)).collect();
+        Ok(append(&mut self.table.fields, fields))
+    }
+
+    fn merge_keys(&mut self, keys: &[&str]) -> Range {
+        let keys: Vec<_> = keys.iter().map(|key| self.name(key)).collect();
+        append(&mut self.table.merge_keys, keys)
+    }
+
+    fn new_type(&mut self, key: &TypeKey, (scope, schema): (Option<Scope>, Option<NodeIndex>)) -> Type {
+        let [kind, group, version] = key;
+        let fingerprint = fingerprint(group, version, kind);
+        let [kind, group, version] = [kind, group, version].map(|name| self.name(name));
+        Type { fingerprint, kind, group, version, scope, schema }
+    }
+
+    fn name(&mut self, name: &str) -> Range {
+        let text = self.table.text.to_mut();
+        let start = text.len() as u32;
+        text.push_str(name);
+        (start, text.len() as u32)
     }
 
     /// A schema inside another; none if there is a plain `true` or `false`, or a list of schemas.
@@ -191,6 +209,14 @@ impl<'a> Reader<'a> {
         }
         None
     }
+}
+
+/// Where the rows are in the table now.
+fn append<T: Clone>(table: &mut Cow<'static, [T]>, rows: Vec<T>) -> Range {
+    let table = table.to_mut();
+    let start = table.len() as u32;
+    table.extend(rows);
+    (start, table.len() as u32)
 }
 
 /// What a reference leads to.
@@ -223,7 +249,7 @@ fn is_array(schema: &Map<String, Value>) -> bool {
 
 /// As kyaml's `PatchStrategyAndKeyList`: the list of keys wins over the one
 /// key, and neither counts without the strategy.
-fn merge_keys(schema: &Map<String, Value>) -> Option<Cow<'static, [Cow<'static, str>]>> {
+fn merge_keys(schema: &Map<String, Value>) -> Option<Vec<&str>> {
     let strategy = schema.get(STRATEGY)?.as_str()?;
     strategy.split(',').any(|name| name == "merge").then_some(())?;
     let keys = match (schema.get(MERGE_KEYS), schema.get(MERGE_KEY)) {
@@ -231,5 +257,5 @@ fn merge_keys(schema: &Map<String, Value>) -> Option<Cow<'static, [Cow<'static, 
         (_, Some(key)) => std::slice::from_ref(key),
         _ => &[],
     };
-    Some(keys.iter().filter_map(Value::as_str).map(|key| Cow::Owned(key.to_owned())).collect())
+    Some(keys.iter().filter_map(Value::as_str).collect())
 }

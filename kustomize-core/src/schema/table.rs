@@ -1,4 +1,5 @@
-//! How a schema is stored: three sorted tables that refer to each other by index.
+//! How a schema is stored: sorted tables that refer to each other by index, and to one text.
+//! There is no pointer in them, so a program that starts has nothing to do for the built-in one.
 
 use std::borrow::Cow;
 
@@ -8,30 +9,36 @@ use crate::short_text::same;
 /// Index of a [`Node`].
 pub(super) type NodeIndex = u32;
 
-type Text = Cow<'static, str>;
+/// From and to where something is in another table.
+pub(super) type Range = (u32, u32);
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Table {
+    /// All names, which the other tables hold as ranges of it.
+    pub(super) text: Cow<'static, str>,
     pub(super) nodes: Cow<'static, [Node]>,
     /// Names of fields and their schemas; each node has a sorted range of them.
-    pub(super) fields: Cow<'static, [(Text, NodeIndex)]>,
+    pub(super) fields: Cow<'static, [(Range, NodeIndex)]>,
+    /// The merge keys of all lists, as names.
+    pub(super) merge_keys: Cow<'static, [Range]>,
     /// Schemas by the names by which others refer to them, sorted.
-    pub(super) definitions: Cow<'static, [(Text, NodeIndex)]>,
+    pub(super) definitions: Cow<'static, [(Range, NodeIndex)]>,
     /// Sorted by their fingerprint.
     pub(super) types: Cow<'static, [Type]>,
 }
 
 /// The schema of one value.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Node {
     /// Its properties: a range of [`Table::fields`].
-    pub(super) fields: (u32, u32),
+    pub(super) fields: Range,
     /// The schema of what is under any other key.
     pub(super) values: Option<NodeIndex>,
     /// The schema of a list's items.
     pub(super) items: Option<NodeIndex>,
-    /// Of a list that a patch merges: what tells its items apart; nothing for a list of plain values.
-    pub(super) merge_keys: Option<Cow<'static, [Text]>>,
+    /// Of a list that a patch merges: what tells its items apart, as a range of
+    /// [`Table::merge_keys`]; an empty one for a list of plain values.
+    pub(super) merge_keys: Option<Range>,
 }
 
 impl Node {
@@ -39,25 +46,15 @@ impl Node {
 }
 
 /// A kind of resource.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Type {
-    /// Of the key.
+    /// Of the names.
     pub(super) fingerprint: u64,
-    /// Kind, group and version.
-    pub(super) key: (Text, Text, Text),
+    pub(super) kind: Range,
+    pub(super) group: Range,
+    pub(super) version: Range,
     pub(super) scope: Option<Scope>,
     pub(super) schema: Option<NodeIndex>,
-}
-
-impl Type {
-    pub(super) fn new(key: (Text, Text, Text), scope: Option<Scope>, schema: Option<NodeIndex>) -> Self {
-        let (kind, group, version) = &key;
-        Self { fingerprint: fingerprint(group, version, kind), key, scope, schema }
-    }
-
-    fn is(&self, group: &str, version: &str, kind: &str) -> bool {
-        same(&self.key.0, kind) && same(&self.key.1, group) && same(&self.key.2, version)
-    }
 }
 
 /// Whether resources of a type have a namespace.
@@ -71,13 +68,14 @@ impl Table {
     pub(super) fn find(&self, group: &str, version: &str, kind: &str) -> Option<&Type> {
         let wanted = fingerprint(group, version, kind);
         let from = self.types.partition_point(|of| of.fingerprint < wanted);
-        let alike = self.types[from..].iter().take_while(|of| of.fingerprint == wanted);
-        alike.into_iter().find(|of| of.is(group, version, kind))
+        let mut alike = self.types[from..].iter().take_while(|of| of.fingerprint == wanted);
+        alike.find(|of| {
+            same(self.name(of.kind), kind) && same(self.name(of.group), group) && same(self.name(of.version), version)
+        })
     }
 
     pub(super) fn definition(&self, name: &str) -> Option<NodeIndex> {
-        let index = self.definitions.binary_search_by(|(definition, _)| (**definition).cmp(name)).ok()?;
-        Some(self.definitions[index].1)
+        self.look_up(&self.definitions, name)
     }
 
     pub(super) fn node(&self, index: NodeIndex) -> &Node {
@@ -85,12 +83,25 @@ impl Table {
     }
 
     pub(super) fn field(&self, node: &Node, name: &str) -> Option<NodeIndex> {
-        let fields = &self.fields[node.fields.0 as usize..node.fields.1 as usize];
-        match fields.binary_search_by(|(field, _)| (**field).cmp(name)) {
-            Ok(index) => Some(fields[index].1),
-            Err(_) => node.values,
-        }
+        self.look_up(part(&self.fields, node.fields), name).or(node.values)
     }
+
+    pub(super) fn merge_keys(&self, node: &Node) -> Option<Vec<&str>> {
+        Some(part(&self.merge_keys, node.merge_keys?).iter().map(|key| self.name(*key)).collect())
+    }
+
+    pub(super) fn name(&self, range: Range) -> &str {
+        &self.text[range.0 as usize..range.1 as usize]
+    }
+
+    fn look_up(&self, sorted: &[(Range, NodeIndex)], name: &str) -> Option<NodeIndex> {
+        let index = sorted.binary_search_by(|(other, _)| self.name(*other).cmp(name)).ok()?;
+        Some(sorted[index].1)
+    }
+}
+
+fn part<T>(table: &[T], range: Range) -> &[T] {
+    &table[range.0 as usize..range.1 as usize]
 }
 
 include!(concat!(env!("OUT_DIR"), "/kubernetes_schema.rs"));
