@@ -89,11 +89,14 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// As [`Events::new`], with the comments of nodes.
-    pub(crate) fn with_comments(text: &'a str, start: usize, end: usize) -> Self {
-        let mut events = Self::new(text, start, end);
-        events.scanner.keep_comments();
-        events
+    /// As go-yaml v3 has it, which takes some comments that libyaml and version 2 do not.
+    pub(crate) fn v3(self) -> Self {
+        Self { scanner: self.scanner.v3(), ..self }
+    }
+
+    /// As [`Events::v3`], with the comments of nodes.
+    pub(crate) fn with_comments(self) -> Self {
+        Self { scanner: self.scanner.with_comments(), ..self }
     }
 
     /// The comments of the last event: of a document's start, a scalar, an

@@ -4,11 +4,13 @@
 //! clear of these: `?` and `:` inside flow collections, `\/`, tags before a
 //! comma, `%YAML 1.2`.
 
+use std::sync::Arc;
+
 use libyaml_safer::{EventData, MappingStyle, Parser, ScalarStyle, SequenceStyle};
 use proptest::prelude::*;
 
-use super::Style;
 use super::events::{EventKind, Events};
+use super::{Limits, SourceText, Style, emit_v3_as_written, json, parse_text, parse_text_as_written};
 
 fn ours(text: &str) -> Option<Vec<String>> {
     described(Events::new(text, 0, text.len()), text)
@@ -144,8 +146,41 @@ proptest! {
     }
 
     #[test]
+    fn a_text_as_written_keeps_its_meaning(text in text().prop_filter("go-yaml adds lines", |text| !text.contains('>'))) {
+        let source = |text: &str| Arc::new(SourceText { text: text.to_owned() });
+        let limits = Limits::new();
+        let meaning = |text: &str| {
+            let document = parse_text(source(text), &limits).ok()??;
+            json::write_go(&document, document.root(), false).ok()
+        };
+        if let (Some(before), Ok(Some((document, presentation)))) =
+            (meaning(&text), parse_text_as_written(source(&text), &limits))
+        {
+            let printed = emit_v3_as_written(&document, &presentation);
+            prop_assert_eq!(meaning(&printed).unwrap_or("null".to_owned()), before, "{}", printed);
+        }
+    }
+
+    #[test]
     fn keeping_comments_changes_no_event(text in text()) {
-        prop_assert_eq!(described(Events::with_comments(&text, 0, text.len()), &text), ours(&text));
+        let events = || Events::new(&text, 0, text.len());
+        prop_assert_eq!(described(events().with_comments(), &text), described(events().v3(), &text));
+    }
+}
+
+/// As kustomize has it in resources, but not in kustomizations.
+#[test]
+fn comments_may_follow_tabs_behind_other_comments() {
+    for (text, is_valid) in [
+        ("a: 1\n# x\n\t# y\n \t\n\t\t# z\nb: 2\n", true),
+        ("# x\n\t# y\na: 1\n", true),
+        ("? # x\n\t# y\n", false),
+        ("a: 1\n\t# y\nb: 2\n", false),
+        ("a: # x\n\t# y\n  b: 2\n", false),
+        ("# x\n\ta: 1\n", false),
+    ] {
+        let v3 = described(Events::new(text, 0, text.len()).v3(), text);
+        assert_eq!((v3.is_some(), ours(text).is_some()), (is_valid, false), "{text:?}");
     }
 }
 

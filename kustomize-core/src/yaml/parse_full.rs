@@ -29,6 +29,9 @@ pub(crate) fn parse(
     let start = range.end - without_bom.len();
     reject_control_characters(&source.text, start..range.end)?;
     let mut events = Events::new(&source.text, start, range.end);
+    if dialect == Dialect::V3 {
+        events = events.v3();
+    }
     let mut builder = Builder::new(source, dialect, limits);
     loop {
         let event = events.next().map_err(|found| builder.problem(found.offset, found.problem))?;
@@ -49,7 +52,7 @@ pub(crate) fn parse_as_written(
     let text = &source.text;
     let start = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
     reject_control_characters(text, start..text.len())?;
-    let mut events = Events::with_comments(text, start, text.len());
+    let mut events = Events::new(text, start, text.len()).with_comments();
     let mut builder = Builder { as_written: true, ..Builder::new(source, Dialect::V3, limits) };
     let mut placing = Placing::default();
     loop {

@@ -1,6 +1,6 @@
-//! Comments, and the nodes that they belong to as far as a scanner can tell: a
-//! port of go-yaml v3's, which decides by the columns of lines and by where
-//! empty lines are. It looks no further than [`LONGEST_GAP`] for a comment.
+//! Comments as go-yaml v3 scans them, and the nodes that they belong to as far as
+//! a scanner can tell: that is decided by the columns of lines and by where empty
+//! lines are. Version 2 has nothing of it.
 
 use super::{Scanner, Token, TokenKind};
 
@@ -26,7 +26,8 @@ impl Comments {
     }
 }
 
-/// How many bytes of white space before a comment go-yaml looks through.
+/// How many bytes of white space before a comment go-yaml v3 looks through. Tabs
+/// may be among them, where no token may have any before it.
 const LONGEST_GAP: usize = 512;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,9 +60,16 @@ pub(super) struct Keeper {
 }
 
 impl Scanner<'_> {
-    /// From now on comments are kept.
-    pub(crate) fn keep_comments(&mut self) {
+    /// As go-yaml v3.
+    pub(crate) fn v3(mut self) -> Self {
+        self.is_v3 = true;
+        self
+    }
+
+    /// As go-yaml v3, and comments are kept.
+    pub(crate) fn with_comments(mut self) -> Self {
         self.comments = Some(Box::default());
+        self.v3()
     }
 
     /// The comments up to the next token that no node has taken.
@@ -82,9 +90,11 @@ impl Scanner<'_> {
     /// Gives the next token the comments in front of it.
     pub(super) fn give_comments(&mut self) {
         let (Some(comments), Some(token)) = (&mut self.comments, self.tokens.front()) else { return };
-        while let Some(waiting) = comments.found.get_mut(comments.given).filter(|next| token.start >= next.token_at) {
+        let is_end = token.kind == TokenKind::BlockEnd;
+        let token_at = if is_end { token.end } else { token.start };
+        while let Some(waiting) = comments.found.get_mut(comments.given).filter(|next| token_at >= next.token_at) {
             // An end has no head; it is that of a later token.
-            if token.kind == TokenKind::BlockEnd && !waiting.text.head.is_empty() {
+            if is_end && !waiting.text.head.is_empty() {
                 return;
             }
             comments.pending.append(std::mem::take(waiting).text);
@@ -94,15 +104,16 @@ impl Scanner<'_> {
 
     /// The comment behind a token, on its line.
     pub(super) fn scan_line_comment(&mut self, token_at: usize) {
-        if self.comments.is_none() || self.line_breaks_before() > 0 {
-            return;
-        }
         let blanks = (0..LONGEST_GAP).take_while(|ahead| self.cursor.is_blank(*ahead)).count();
-        if blanks == LONGEST_GAP || self.cursor.byte(blanks) != b'#' {
+        let is_comment = blanks < LONGEST_GAP && self.cursor.byte(blanks) == b'#';
+        if !is_comment || self.line_breaks_before() > 0 {
             return;
         }
         self.cursor.skip_by(blanks);
         let start = self.mark(0, self.cursor.line, self.cursor.column);
+        if self.comments.is_none() {
+            return self.cursor.skip_to_break();
+        }
         let line = self.comment_here();
         self.found(0, token_at, start, 0, Comments { line, ..Comments::default() });
     }
@@ -156,6 +167,20 @@ impl Scanner<'_> {
         last.text.head = std::mem::take(&mut last.text.line);
         if last.start.line + 1 == line {
             last.token_at = at;
+        }
+    }
+
+    /// Goes on behind the comments on lines of their own, from the `#` at the cursor.
+    pub(super) fn skip_comments(&mut self) {
+        loop {
+            self.cursor.skip_to_break();
+            // The first is the line break.
+            let is_gap = |ahead: &usize| self.cursor.is_blank(*ahead) || self.cursor.is_break(*ahead);
+            let gap = 1 + (1..LONGEST_GAP).take_while(is_gap).count();
+            if gap == LONGEST_GAP || self.cursor.byte(gap) != b'#' || self.cursor.is_end(0) {
+                return;
+            }
+            self.go_to(self.cursor.at + gap);
         }
     }
 

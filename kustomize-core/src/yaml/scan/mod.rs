@@ -47,6 +47,8 @@ pub(crate) struct Scanner<'a> {
     simple_key_allowed: bool,
     /// One for the block context and one for each open flow collection.
     simple_keys: Vec<SimpleKey>,
+    /// Whether comments are those of go-yaml v3.
+    is_v3: bool,
     /// If they are to be kept.
     comments: Option<Box<Keeper>>,
 }
@@ -64,6 +66,7 @@ impl<'a> Scanner<'a> {
             indents: Vec::new(),
             simple_key_allowed: true,
             simple_keys: vec![SimpleKey::default()],
+            is_v3: false,
             comments: None,
         }
     }
@@ -201,7 +204,7 @@ impl<'a> Scanner<'a> {
         let mut end = scan_at.saturating_sub(1);
         while self.indent > column {
             end = self.block_end(end);
-            self.tokens.push_back(Token { kind: TokenKind::BlockEnd, start: end, end });
+            self.tokens.push_back(Token { kind: TokenKind::BlockEnd, start: self.cursor.at, end });
             self.indent = self.indents.pop().unwrap_or(-1);
         }
     }
@@ -217,9 +220,10 @@ impl<'a> Scanner<'a> {
                 self.lift_comment_behind_dash();
             }
             if self.cursor.byte(0) == b'#' {
-                match self.comments {
-                    Some(_) => self.scan_comments(from),
-                    None => self.cursor.skip_to_break(),
+                match (self.is_v3, &self.comments) {
+                    (_, Some(_)) => self.scan_comments(from),
+                    (true, None) => self.skip_comments(),
+                    (false, None) => self.cursor.skip_to_break(),
                 }
             }
             if !self.cursor.is_break(0) {
@@ -240,7 +244,7 @@ impl<'a> Scanner<'a> {
         let (start, belongs_to) = (self.cursor.at, self.commented_token());
         self.fetch_token()?;
         let last = self.tokens.back().map(|token| &token.kind);
-        if self.comments.is_some() && last.is_some_and(comments::may_have_line_comment) {
+        if self.is_v3 && last.is_some_and(comments::may_have_line_comment) {
             self.scan_line_comment(belongs_to.unwrap_or(start));
         }
         Ok(())
