@@ -49,6 +49,78 @@ struct Waiting {
     text: Comments,
 }
 
+/// Comments on lines of their own that follow each other.
+struct Run {
+    scan_at: usize,
+    /// The token before them, or the end of the last of them that belongs to it.
+    token_at: usize,
+    /// The line on which a comment must begin to be the foot of what is before it.
+    foot_line: Option<usize>,
+    /// Of the block that is open.
+    indent: usize,
+    /// No line was empty so far.
+    first_empty: bool,
+    recent_empty: bool,
+    start: Mark,
+    /// Of those that are not given away yet.
+    text: String,
+}
+
+impl Run {
+    fn add(&mut self, start: Mark, comment: &str) {
+        if self.text.is_empty() {
+            self.start = start;
+        } else {
+            self.text.push('\n');
+        }
+        self.text.push_str(comment);
+        self.recent_empty = false;
+    }
+
+    /// An empty line, the end of a flow collection or of the text: what is
+    /// directly below something, or less indented than it, is a foot.
+    fn end_line(&mut self, at: usize, closes_flow: bool, is_end: bool) -> Option<Waiting> {
+        let is_dedented = self.start.column <= self.indent;
+        let is_foot = self.first_empty && (Some(self.start.line) == self.foot_line || is_dedented);
+        let is_first = closes_flow || !self.recent_empty;
+        (self.first_empty, self.recent_empty) = (false, true);
+        if !is_first || self.text.is_empty() {
+            return None;
+        }
+        if closes_flow || is_foot {
+            // Of what is before it; if it is less indented, of whatever follows its place.
+            let token_at = if is_dedented { self.start.at } else { self.token_at };
+            return self.foot(token_at, at);
+        }
+        if !is_end {
+            self.text.push('\n');
+        }
+        None
+    }
+
+    /// Where a line begins that is less indented than the block, and otherwise
+    /// than the comments before, these are a foot.
+    fn leave_indentation(&mut self, here: Mark) -> Option<Waiting> {
+        let leaves = here.column <= self.indent && here.column != self.start.column;
+        if leaves && !self.text.is_empty() { self.foot(self.token_at, here.at) } else { None }
+    }
+
+    fn foot(&mut self, token_at: usize, end_at: usize) -> Option<Waiting> {
+        let text = Comments { foot: std::mem::take(&mut self.text), ..Comments::default() };
+        let foot = Waiting { scan_at: self.scan_at, token_at, start: self.start, end_at, text };
+        (self.scan_at, self.token_at) = (end_at, end_at);
+        Some(foot)
+    }
+
+    /// What is left is about what follows.
+    fn head(self, end_at: usize) -> Option<Waiting> {
+        let is_some = !self.text.is_empty();
+        let text = Comments { head: self.text, ..Comments::default() };
+        let head = Waiting { scan_at: self.scan_at, token_at: self.start.at, start: self.start, end_at, text };
+        is_some.then_some(head)
+    }
+}
+
 /// The comments that were found.
 #[derive(Debug, Default)]
 pub(super) struct Keeper {
@@ -77,14 +149,9 @@ impl Scanner<'_> {
         self.comments.as_mut().map(|comments| &mut comments.pending)
     }
 
-    fn mark(&self, ahead: usize, line: usize, column: usize) -> Mark {
-        Mark { at: self.cursor.at + ahead, line, column }
-    }
-
-    fn found(&mut self, scan_at: usize, token_at: usize, start: Mark, end_at: usize, text: Comments) {
-        if let Some(comments) = &mut self.comments {
-            comments.found.push(Waiting { scan_at, token_at, start, end_at, text });
-        }
+    fn found_line(&mut self, token_at: usize, start: Mark, line: String) {
+        let text = Comments { line, ..Comments::default() };
+        self.keep(Some(Waiting { token_at, start, text, ..Waiting::default() }));
     }
 
     /// Gives the next token the comments in front of it.
@@ -110,12 +177,12 @@ impl Scanner<'_> {
             return;
         }
         self.cursor.skip_by(blanks);
-        let start = self.mark(0, self.cursor.line, self.cursor.column);
+        let start = Mark { at: self.cursor.at, line: self.cursor.line, column: self.cursor.column };
         if self.comments.is_none() {
             return self.cursor.skip_to_break();
         }
         let line = self.comment_here();
-        self.found(0, token_at, start, 0, Comments { line, ..Comments::default() });
+        self.found_line(token_at, start, line);
     }
 
     /// The comment in the first line of a block scalar that begins at `start`.
@@ -123,7 +190,7 @@ impl Scanner<'_> {
         let header = self.cursor.slice(start).split('\n').next().unwrap_or_default();
         if let Some(at) = header.find('#').filter(|_| self.comments.is_some()) {
             let line = header[at..].trim_end_matches('\r').to_owned();
-            self.found(0, start, Mark::default(), 0, Comments { line, ..Comments::default() });
+            self.found_line(start, Mark::default(), line);
         }
     }
 
@@ -187,74 +254,60 @@ impl Scanner<'_> {
     /// The comments on lines of their own, from the `#` at the cursor to the next token.
     /// `from` is where the look for a token began.
     pub(super) fn scan_comments(&mut self, from: (usize, usize)) {
-        let (mut scan_at, from_line) = from;
-        let (mut token_at, follows_value) = self.token_before_comments();
-        let breaks = self.line_breaks_before();
-        let foot_line = self.foot_line(from_line, breaks);
-        let indent = self.indent.max(0) as usize;
-        let (mut first_empty, mut recent_empty) = (breaks <= 1, false);
+        let mut run = self.run(from);
         let (mut line, mut column) = (self.cursor.line, self.cursor.column);
-        let (mut start, mut text) = (Mark::default(), String::new());
         let mut ahead = 0;
         while ahead < LONGEST_GAP {
             column += 1;
-            let byte = self.cursor.byte(ahead);
             if self.cursor.is_blank(ahead) {
                 ahead += 1;
                 continue;
             }
+            let (byte, is_break) = (self.cursor.byte(ahead), self.cursor.is_break(ahead));
+            let here = Mark { at: self.cursor.at + ahead, line, column };
             let closes_flow = self.in_flow() && matches!(byte, b']' | b'}');
-            let is_break = self.cursor.is_break(ahead);
-            let is_dedented = |column: usize| column <= indent;
-            let here = self.mark(ahead, line, column);
             if closes_flow || is_break || byte == 0 {
-                let is_foot = closes_flow
-                    || first_empty && (Some(start.line) == foot_line && !follows_value || is_dedented(start.column));
-                if (closes_flow || !recent_empty) && !text.is_empty() {
-                    if is_foot {
-                        // Of what is before it; if it is less indented, of whatever follows its place.
-                        let owner_at = if is_dedented(start.column) { start.at } else { token_at };
-                        self.found_foot(scan_at, owner_at, start, here.at, &mut text);
-                        (scan_at, token_at) = (here.at, here.at);
-                    } else if byte != 0 {
-                        text.push('\n');
-                    }
-                }
+                self.keep(run.end_line(here.at, closes_flow, byte == 0));
                 if !is_break {
                     break;
                 }
-                (first_empty, recent_empty) = (false, true);
-                (column, line) = (0, line + 1);
-                ahead += 1;
+                (ahead, column, line) = (ahead + 1, 0, line + 1);
                 continue;
             }
-            if !text.is_empty() && is_dedented(column) && column != start.column {
-                self.found_foot(scan_at, token_at, start, here.at, &mut text);
-                (scan_at, token_at) = (here.at, here.at);
-            }
+            self.keep(run.leave_indentation(here));
             if byte != b'#' {
                 break;
             }
-            if text.is_empty() {
-                start = here;
-            } else {
-                text.push('\n');
-            }
-            recent_empty = false;
             self.go_to(here.at);
-            text.push_str(&self.comment_here());
+            run.add(here, &self.comment_here());
             // Behind the line break at the cursor.
             (ahead, column, line) = (1, 0, self.cursor.line);
         }
-        if !text.is_empty() {
-            let end_at = self.cursor.at + ahead - 1;
-            self.found(scan_at, start.at, start, end_at, Comments { head: text, ..Comments::default() });
+        let end_at = self.cursor.at + ahead - 1;
+        self.keep(run.head(end_at));
+    }
+
+    fn keep(&mut self, comment: Option<Waiting>) {
+        if let Some(comments) = &mut self.comments {
+            comments.found.extend(comment);
         }
     }
 
-    fn found_foot(&mut self, scan_at: usize, token_at: usize, start: Mark, end_at: usize, text: &mut String) {
-        let foot = std::mem::take(text);
-        self.found(scan_at, token_at, start, end_at, Comments { foot, ..Comments::default() });
+    fn run(&self, (scan_at, from_line): (usize, usize)) -> Run {
+        let (token_at, follows_value) = self.token_before_comments();
+        let breaks = self.line_breaks_before();
+        // Below what is on the line, if there is something.
+        let below = usize::from(breaks == 0 && self.cursor.column > 1);
+        Run {
+            scan_at,
+            token_at,
+            foot_line: (from_line > 0 && !follows_value).then(|| (self.cursor.line + 1 + below).saturating_sub(breaks)),
+            indent: self.indent.max(0) as usize,
+            first_empty: breaks <= 1,
+            recent_empty: false,
+            start: Mark::default(),
+            text: String::new(),
+        }
     }
 
     fn go_to(&mut self, at: usize) {
@@ -276,12 +329,6 @@ impl Scanner<'_> {
             _ => last,
         };
         token.map_or((0, false), |token| (token.start, token.kind == TokenKind::Value))
-    }
-
-    /// The line on which a comment must begin to be the foot of what is before it.
-    fn foot_line(&self, from_line: usize, breaks: usize) -> Option<usize> {
-        let below = usize::from(breaks == 0 && self.cursor.column > 1);
-        (from_line > 0).then(|| self.cursor.line + 1 + below - breaks)
     }
 
     /// Where a block ends whose indentation is now left: before the comments
