@@ -4,18 +4,21 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::cache::{self, Cache};
 use crate::config::{ConfigError, TransformerConfig};
 use crate::error::BuildError;
 use crate::kustomization::Kustomization;
 use crate::kustomization::load::{Loaded, load};
-use crate::load::{Entry, Loader, Session, resolve_root};
+use crate::load::{Entry, Loader, Repository, resolve_root};
 use crate::metadata::{self, Note};
-use crate::options::{BuildOptions, ReadFile, Reorder, Warning};
+use crate::options::{BuildOptions, Reorder, Warning};
 use crate::order::LegacyOrder;
+use crate::record::{ReadFiles, Record};
 use crate::remote::RemoteBase;
 use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
+use crate::session::Session;
 use crate::source::FileSource;
 use crate::vars::Vars;
 use crate::yaml::{self, Document};
@@ -29,9 +32,8 @@ pub struct Build {
     pub resources: ResourceSet,
     /// What could be done better, in the order in which it was noticed.
     pub warnings: Vec<Warning>,
-    /// The files that were read, sorted. Nothing can have changed as long as
-    /// these have not and no file took the place of one that was missing.
-    pub read: Vec<ReadFile>,
+    /// The files that were read, sorted.
+    pub read: ReadFiles,
 }
 
 /// A build that may have failed. What it noticed on the way is there either way.
@@ -43,7 +45,7 @@ pub struct Attempt {
     /// What could be done better, up to the error if there is one.
     pub warnings: Vec<Warning>,
     /// The files that were read up to the error if there is one, sorted.
-    pub read: Vec<ReadFile>,
+    pub read: ReadFiles,
 }
 
 impl Attempt {
@@ -89,34 +91,57 @@ pub fn build(files: &dyn FileSource, root: impl AsRef<Path>, options: &BuildOpti
 /// assert!(attempt.warnings[0].to_string().starts_with("# Warning: 'bases' is deprecated."));
 /// ```
 pub fn attempt(files: &dyn FileSource, root: impl AsRef<Path>, options: &BuildOptions) -> Attempt {
-    let session = Session::new(options);
-    let resources = render_root(&session, files, root.as_ref());
-    let (warnings, read) = session.finish();
-    Attempt { resources, warnings, read }
+    render(files, root.as_ref(), options, &Cache::of_one_build())
+}
+
+/// A build that uses what is in `cache` and leaves there what others can use.
+pub(crate) fn render(files: &dyn FileSource, root: &Path, options: &BuildOptions, cache: &Cache) -> Attempt {
+    let session = Session::new(options, cache);
+    let resources = render_root(&session, files, root);
+    finished(session, resources)
+}
+
+/// The end of a build.
+pub(crate) fn finished(session: Session<'_>, resources: Result<ResourceSet, BuildError>) -> Attempt {
+    let record = session.finish();
+    Attempt { resources, warnings: record.warnings.clone(), read: ReadFiles::new(record) }
 }
 
 fn render_root(session: &Session<'_>, files: &dyn FileSource, root: &Path) -> Result<ResourceSet, BuildError> {
-    let address = root.to_str().and_then(|root| RemoteBase::parse(root).ok());
-    match address {
+    match address(root) {
         Some(base) => {
-            let repository = session.fetch(base)?;
-            render(&Loader::of_repository(session, &repository))
+            let repository = Repository::fetch(session, base)?;
+            render_in(&Loader::of_repository(session, &repository))
         }
         None => {
             let root = resolve_root(files, root)?;
-            render(&Loader::new(session, files, &root))
+            render_in(&Loader::new(session, files, &root))
         }
     }
 }
 
-fn render(loader: &Loader<'_>) -> Result<ResourceSet, BuildError> {
-    let mut loaded = load(loader)?;
-    loader.session.options.overrides.apply(&mut loaded.kustomization);
+/// What `root` names if it is in another repository.
+pub(crate) fn address(root: &Path) -> Option<RemoteBase> {
+    root.to_str().and_then(|root| RemoteBase::parse(root).ok())
+}
+
+fn render_in(loader: &Loader<'_>) -> Result<ResourceSet, BuildError> {
+    loader.open();
+    let loaded = load_root(loader)?;
     let target = Target::root(loader, &loaded);
     target.set_schema()?;
     let mut layer = Layer::default();
     target.accumulate(&mut layer)?;
-    target.finish(layer)
+    let resources = target.finish(layer)?;
+    loader.close();
+    Ok(resources)
+}
+
+/// The kustomization that is to be built, with what the options change of it.
+pub(crate) fn load_root(loader: &Loader<'_>) -> Result<Loaded, BuildError> {
+    let mut loaded = load(loader)?;
+    loader.session.options.overrides.apply(&mut loaded.kustomization);
+    Ok(loaded)
 }
 
 /// Resources on their way up, with what is needed to customize them further.
@@ -131,6 +156,20 @@ impl Layer {
     fn merge_config(&mut self, config: &Arc<TransformerConfig>) -> Result<(), ConfigError> {
         self.config = self.config.merged(config)?;
         Ok(())
+    }
+}
+
+/// A base with what it depends on.
+#[derive(Debug, Clone)]
+pub(crate) struct Base {
+    pub(crate) layer: Layer,
+    pub(crate) record: Arc<Record>,
+}
+
+impl Base {
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + cache::bytes_of(self.layer.resources.as_slice()) + self.record.bytes()
     }
 }
 
@@ -149,7 +188,7 @@ pub(crate) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    fn root(loader: &'a Loader<'a>, loaded: &'a Loaded) -> Self {
+    pub(crate) fn root(loader: &'a Loader<'a>, loaded: &'a Loaded) -> Self {
         let metadata = &loaded.kustomization.build_metadata;
         let place = (!metadata.is_empty()).then(Note::default);
         Self::new(loader, loaded, metadata, place, "")
@@ -185,9 +224,24 @@ impl<'a> Target<'a> {
         defined.map_err(|error| self.in_field("vars", error))
     }
 
-    /// What must wait until all overlays have had their say: they may still
-    /// rename what a base generated, so hashes and references settle only here.
+    /// What must wait until all overlays have had their say.
     fn finish(&self, mut layer: Layer) -> Result<ResourceSet, BuildError> {
+        self.update_names(&mut layer)?;
+        let order = self.order()?;
+        self.settle(&mut layer.resources, order)?;
+        Ok(layer.resources)
+    }
+
+    /// Finishes resources that others will be put between.
+    pub(crate) fn finish_unsorted(&self, mut layer: Layer) -> Result<Vec<Resource>, BuildError> {
+        self.update_names(&mut layer)?;
+        self.settle(&mut layer.resources, None)?;
+        Ok(layer.resources.into_vec())
+    }
+
+    /// Overlays may still rename what a base generated, so hashes, references
+    /// and variables settle only at the end.
+    fn update_names(&self, layer: &mut Layer) -> Result<(), BuildError> {
         let resources = &mut layer.resources;
         generate::add_hashes(resources, &self.schema()).map_err(|source| BuildError::Hash { source })?;
         let in_references = |source| BuildError::References { source: Box::new(source) };
@@ -199,13 +253,11 @@ impl<'a> Target<'a> {
         if !unused.is_empty() {
             self.loader.session.warn(Warning::UnusedVars { names: unused });
         }
-        self.settle(resources)?;
-        Ok(layer.resources)
+        Ok(())
     }
 
     /// The last look at each resource, all that there is to do with it at once.
-    fn settle(&self, resources: &mut ResourceSet) -> Result<(), BuildError> {
-        let mut order = self.order()?;
+    fn settle(&self, resources: &mut ResourceSet, mut order: Option<LegacyOrder<'_>>) -> Result<(), BuildError> {
         let options = self.loader.session.options;
         let managed_by = options.managed_by_label || self.wants("managedByLabel");
         let (origin, transformations) = (self.wants("originAnnotations"), self.wants("transformerAnnotations"));
@@ -272,37 +324,33 @@ impl<'a> Target<'a> {
 
     fn add_base(&self, layer: &mut Layer, entry: &str, place: Entry) -> Result<(), BuildError> {
         let base = self.base(entry, place)?;
+        let base = Arc::unwrap_or_clone(base).layer;
         layer.resources.append(base.resources, &self.schema())?;
         layer.merge_config(&base.config).map_err(|error| self.in_field("configurations", error))?;
         layer.vars.merge(base.vars).map_err(|source| BuildError::Vars { source: Box::new(source) })
     }
 
-    /// What a base comes to; done once for a base that does not depend on who includes it.
-    fn base(&self, entry: &str, place: Entry) -> Result<Layer, BuildError> {
-        let session = self.loader.session;
-        // Whether bases form a cycle depends on the whole way to them.
-        session.note_effect();
-        let before = session.effects();
+    /// What a base comes to, which may be known from before.
+    pub(crate) fn base(&self, entry: &str, place: Entry) -> Result<Arc<Base>, BuildError> {
+        // With a place, resources say where they are from as the root sees it.
         let dir = match &place {
             Entry::Directory(dir) if self.place.is_none() => Some(dir.clone()),
             _ => None,
         };
-        if let Some(dir) = &dir
-            && let Some(kept) = self.loader.kept_base(dir)
-        {
-            self.loader.enter(dir)?;
+        if let Some(kept) = dir.as_ref().and_then(|dir| self.loader.kept_base(dir)) {
+            self.loader.session.reuse(&kept.record)?;
             return Ok(kept);
         }
-        let mut base = Layer::default();
-        self.below(entry, place, "Kustomization", |target| target.accumulate(&mut base))?;
-        if let Some(dir) = dir.filter(|_| session.effects() == before) {
+        let mut layer = Layer::default();
+        let record = self.below(entry, place, "Kustomization", |target| target.accumulate(&mut layer))?;
+        let base = Arc::new(Base { layer, record });
+        if let Some(dir) = dir {
             self.loader.keep_base(&dir, &base);
         }
         Ok(base)
     }
 
     fn add_component(&self, layer: &mut Layer, entry: &str) -> Result<(), BuildError> {
-        self.loader.session.note_effect();
         let place = self.loader.base(entry)?;
         self.below(entry, place, "Component", |target| target.accumulate(layer))?;
         // A component may have renamed one resource to another; kustomize notices here.
@@ -317,7 +365,7 @@ impl<'a> Target<'a> {
         place: Entry,
         wanted: &'static str,
         with: impl FnOnce(&Target<'_>) -> Result<(), BuildError>,
-    ) -> Result<(), BuildError> {
+    ) -> Result<Arc<Record>, BuildError> {
         match place {
             Entry::Repository(base) => {
                 let note = self.place.as_ref().map(|_| Note::of_repository(&base));
@@ -339,7 +387,8 @@ impl<'a> Target<'a> {
         place: Option<Note>,
         wanted: &'static str,
         with: impl FnOnce(&Target<'_>) -> Result<(), BuildError>,
-    ) -> Result<(), BuildError> {
+    ) -> Result<Arc<Record>, BuildError> {
+        loader.open();
         let loaded = load(loader)?;
         let namespace = &self.kustomization.namespace;
         let helm_namespace = if namespace.is_empty() { self.helm_namespace } else { namespace };
@@ -349,7 +398,8 @@ impl<'a> Target<'a> {
             let found = loaded.kustomization.kind.clone();
             return Err(BuildError::WrongKind { path: loaded.path.clone(), wanted, found });
         }
-        with(&target)
+        with(&target)?;
+        Ok(loader.close())
     }
 
     /// The first kustomization that names a schema decides for the whole build, as in kustomize.
@@ -408,6 +458,15 @@ impl<'a> Target<'a> {
     /// remember which of them they were changed by.
     pub(crate) fn batches<'b, T>(&self, entries: &'b [T]) -> std::slice::Chunks<'b, T> {
         entries.chunks(if self.place.is_some() { 1 } else { entries.len().max(1) })
+    }
+
+    /// Brings finished resources in order.
+    pub(crate) fn sort(&self, resources: &mut Vec<Resource>) -> Result<(), BuildError> {
+        if let Some(mut order) = self.order()? {
+            resources.iter().for_each(|resource| order.add(resource));
+            order.sort(resources);
+        }
+        Ok(())
     }
 
     fn order(&self) -> Result<Option<LegacyOrder<'_>>, BuildError> {

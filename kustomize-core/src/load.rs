@@ -1,148 +1,21 @@
 //! Which files a kustomization may read, and where its bases are.
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crate::build::Layer;
+use crate::build::Base;
+use crate::cache::{self, Key, Value};
 use crate::error::BuildError;
-use crate::kept::{Kept, Key};
 use crate::kustomization::decode;
 use crate::manifest;
-use crate::options::{BuildOptions, LoadRestriction, ReadFile, Warning};
-use crate::remote::{Remote, RemoteBase, RemoteLimits, is_remote_file};
+use crate::options::{LoadRestriction, ReadFile, Warning};
+use crate::record::{Asked, Open, Record};
+use crate::remote::{RemoteBase, RemoteLimits, is_remote_file};
 use crate::resource::Resource;
-use crate::schema::{Schema, SchemaError};
+use crate::schema::Schema;
+use crate::session::Session;
 use crate::source::{ContentId, FileSource, ReadError, Resolved};
 use crate::yaml::{self, SourceText};
-
-/// What all kustomizations of one build share.
-pub(crate) struct Session<'a> {
-    pub(crate) options: &'a BuildOptions,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    warnings: Vec<Warning>,
-    read: BTreeMap<PathBuf, Option<ContentId>>,
-    reads: usize,
-    kustomizations: usize,
-    schema: Option<Schema>,
-    /// Something asked the built-in schema before a kustomization named another one.
-    used_builtin: bool,
-    /// The resources of files, for those that are read by several kustomizations.
-    manifests: Kept<Arc<[Resource]>>,
-    /// What bases came to, see [`Session::effects`].
-    bases: Kept<Layer>,
-    /// Where paths lead that were looked up already.
-    resolved: HashMap<Key, Resolved>,
-    effects: usize,
-    repositories: usize,
-}
-
-impl<'a> Session<'a> {
-    pub(crate) fn new(options: &'a BuildOptions) -> Self {
-        Self { options, state: Mutex::default() }
-    }
-
-    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
-        // A panic elsewhere leaves the state as consistent as any other moment.
-        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    pub(crate) fn warn(&self, warning: Warning) {
-        self.note_effect();
-        self.with(|state| state.warnings.push(warning));
-    }
-
-    /// Counts what a kustomization does besides giving resources, and what
-    /// makes these depend on who includes it. A base during which the count
-    /// stays the same comes to the same thing each time, so it may be kept.
-    pub(crate) fn effects(&self) -> usize {
-        self.with(|state| state.effects)
-    }
-
-    /// See [`Session::effects`].
-    pub(crate) fn note_effect(&self) {
-        self.with(|state| state.effects += 1);
-    }
-
-    /// The schema in force: the first that a kustomization names, or the built-in one.
-    pub(crate) fn schema(&self) -> Schema {
-        self.with(|state| state.schema.clone()).unwrap_or_default()
-    }
-
-    pub(crate) fn has_schema(&self) -> bool {
-        self.with(|state| state.schema.is_some())
-    }
-
-    /// A schema that is named from now on comes on top of the built-in one, as
-    /// in kustomize, which loads that for the first patch or unknown kind.
-    pub(crate) fn note_builtin_schema(&self) {
-        self.with(|state| state.used_builtin = true);
-    }
-
-    /// The schema in the OpenAPI document `text`.
-    pub(crate) fn custom_schema(&self, text: &str) -> Result<Schema, SchemaError> {
-        if self.with(|state| state.used_builtin) { Schema::custom_over_builtin(text) } else { Schema::custom(text) }
-    }
-
-    pub(crate) fn set_schema(&self, schema: Schema) {
-        self.note_effect();
-        self.with(|state| {
-            state.schema = Some(schema);
-            // These were made with another schema.
-            state.bases = Kept::default();
-        });
-    }
-
-    fn note_read(&self, path: &Path, content: Option<ContentId>) -> Result<(), BuildError> {
-        let limit = self.options.limits.files;
-        self.with(|state| {
-            state.reads += 1;
-            state.read.insert(path.to_owned(), content);
-            if state.reads > limit { Err(BuildError::Limit { what: "files", limit }) } else { Ok(()) }
-        })
-    }
-
-    /// Counts a kustomization that is read.
-    pub(crate) fn note_kustomization(&self) -> Result<(), BuildError> {
-        let limit = self.options.limits.kustomizations;
-        let count = self.with(|state| {
-            state.kustomizations += 1;
-            state.kustomizations
-        });
-        if count > limit { Err(BuildError::Limit { what: "kustomizations", limit }) } else { Ok(()) }
-    }
-
-    fn remote(&self, url: &str) -> Result<&'a dyn Remote, BuildError> {
-        self.note_effect();
-        self.options.remote.as_deref().ok_or_else(|| BuildError::NoRemote { url: url.to_owned() })
-    }
-
-    /// Fetches a repository.
-    pub(crate) fn fetch(&self, base: RemoteBase) -> Result<Repository, BuildError> {
-        if base.has_git_prefix {
-            self.warn(Warning::GitPrefix { address: base.address.clone() });
-        }
-        let failed = |source| BuildError::Fetch { url: base.address.clone(), source };
-        let files = self.remote(&base.address)?.repository(&base).map_err(failed)?;
-        let root = resolve_root(&*files, &join(Path::new(""), &base.path))?;
-        let source = self.with(|state| {
-            state.repositories += 1;
-            state.repositories
-        });
-        Ok(Repository { base, files, source, root })
-    }
-
-    /// The warnings, and the files that were read.
-    pub(crate) fn finish(self) -> (Vec<Warning>, Vec<ReadFile>) {
-        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let read = state.read.into_iter().map(|(path, content)| ReadFile::new(path, content)).collect();
-        (state.warnings, read)
-    }
-}
 
 /// Reads files on behalf of one kustomization.
 #[derive(Clone, Copy)]
@@ -173,6 +46,18 @@ pub(crate) struct Repository {
     source: usize,
     /// The kustomization's directory in it.
     root: PathBuf,
+}
+
+impl Repository {
+    pub(crate) fn fetch(session: &Session<'_>, base: RemoteBase) -> Result<Self, BuildError> {
+        if base.has_git_prefix {
+            session.warn(Warning::GitPrefix { address: base.address.clone() });
+        }
+        let failed = |source| BuildError::Fetch { url: base.address.clone(), source };
+        let files = session.remote(&base.address)?.repository(&base).map_err(failed)?;
+        let root = resolve_root(&*files, &join(Path::new(""), &base.path))?;
+        Ok(Self { base, files, source: session.next_source(), root })
+    }
 }
 
 impl<'a> Loader<'a> {
@@ -268,14 +153,14 @@ impl<'a> Loader<'a> {
         if let Some(from) = repositories.into_iter().find(|repository| repository.is_cycle(&base)) {
             return Err(BuildError::RemoteCycle { url: base.address, from: from.address.clone() });
         }
-        self.session.fetch(base)
+        Repository::fetch(self.session, base)
     }
 
     /// The bytes behind a URL.
     fn read_url(&self, url: &str) -> Result<Arc<[u8]>, BuildError> {
         let remote = self.session.remote(url)?;
         let limits = RemoteLimits::new().bytes(self.session.options.limits.yaml.bytes as u64);
-        self.session.note_read(Path::new(url), None)?;
+        self.session.note_read(ReadFile::new(url.into(), None))?;
         remote.file(url, limits).map_err(|source| BuildError::Fetch { url: url.to_owned(), source })
     }
 
@@ -328,13 +213,28 @@ impl<'a> Loader<'a> {
     }
 
     fn find(&self, path: &str) -> Result<Resolved, ReadError> {
-        let key = (self.source, join(self.root, path));
-        if let Some(found) = self.session.with(|state| state.resolved.get(&key).cloned()) {
-            return Ok(found);
+        let place = (self.source, join(self.root, path));
+        let found = self.session.resolved(&place).map_or_else(|| self.files.resolve(&place.1), Ok);
+        self.session.note_asked(|| Asked::new(place.1.clone(), found.as_ref().ok()));
+        if let Ok(found) = &found {
+            self.session.note_resolved(place, found);
         }
-        let found = self.files.resolve(&key.1)?;
-        self.session.with(|state| state.resolved.insert(key, found.clone()));
-        Ok(found)
+        found
+    }
+
+    /// What is at a path that was looked up in another build.
+    pub(crate) fn now_at(&self, path: &Path) -> Option<Resolved> {
+        self.files.resolve(path).ok()
+    }
+
+    pub(crate) fn content_id(&self, path: &Path) -> Option<ContentId> {
+        self.files.content_id(path)
+    }
+
+    /// The id of a file's content; of its bytes if the source has none.
+    pub(crate) fn content_now(&self, file: &Path) -> Option<ContentId> {
+        let of_bytes = || Some(ContentId::of_bytes(&self.read_bytes(file).ok()?));
+        self.files.content_id(file).or_else(of_bytes)
     }
 
     /// A name in the same directory that is much like that of `path`.
@@ -350,7 +250,21 @@ impl<'a> Loader<'a> {
     }
 
     fn read_resolved(&self, path: &Path) -> Result<Arc<[u8]>, BuildError> {
-        self.session.note_read(path, self.files.content_id(path))?;
+        let content = self.note_read(path)?;
+        let bytes = self.read_bytes(path)?;
+        if content.is_none() && self.session.cache.is_shared() {
+            self.session.note_content(&ContentId::of_bytes(&bytes));
+        }
+        Ok(bytes)
+    }
+
+    fn note_read(&self, path: &Path) -> Result<Option<ContentId>, BuildError> {
+        let content = self.files.content_id(path);
+        self.session.note_read(ReadFile::new(path.to_owned(), content.clone()))?;
+        Ok(content)
+    }
+
+    fn read_bytes(&self, path: &Path) -> Result<Arc<[u8]>, BuildError> {
         let limit = self.session.options.limits.yaml.bytes as u64;
         self.files.read(path, limit).map_err(|source| BuildError::Read { source })
     }
@@ -372,29 +286,97 @@ impl<'a> Loader<'a> {
 
     /// The resources of a file that [`Loader::entry`] found.
     pub(crate) fn resources(&self, file: &Path) -> Result<Vec<Resource>, BuildError> {
-        let key = (self.source, file.to_owned());
-        if let Some(resources) = self.session.with(|state| state.manifests.get(&key)) {
-            return Ok(resources.to_vec());
+        let (session, limits) = (self.session, self.session.options.limits);
+        let mut content = self.note_read(file)?;
+        let mut bytes = None;
+        if content.is_none() && session.cache.is_shared() {
+            let id = ContentId::of_bytes(bytes.insert(self.read_bytes(file)?));
+            session.note_content(&id);
+            content = Some(id);
         }
-        let bytes = self.read_resolved(file)?;
+        let key = Key::Manifest { source: self.source, file: file.to_owned(), content, limits };
+        let kept = session.cache.find(&key, |value| match value {
+            Value::Manifest(resources) => Some(resources.to_vec()),
+            _ => None,
+        });
+        let resources = match kept {
+            Some(resources) => resources,
+            None => {
+                let resources = self.parse(file, bytes.map_or_else(|| self.read_bytes(file), Ok)?)?;
+                session.cache.offer(key, || (Value::Manifest(resources[..].into()), cache::bytes_of(&resources)));
+                resources
+            }
+        };
+        self.note_unknown_kinds(&resources);
+        Ok(resources)
+    }
+
+    fn parse(&self, file: &Path, bytes: Arc<[u8]>) -> Result<Vec<Resource>, BuildError> {
         let limits = &self.session.options.limits.yaml;
         let text = yaml::decode(&bytes, limits);
         drop(bytes);
         let text = text.map_err(|source| BuildError::Yaml { path: file.to_owned(), source: Box::new(source) })?;
-        let resources = manifest::read_text(text, file, limits)?;
-        self.note_unknown_kinds(&resources);
-        self.session.with(|state| state.manifests.offer(key, || resources.as_slice().into()));
-        Ok(resources)
+        manifest::read_text(text, file, limits)
     }
 
-    /// What the base in `dir` came to, if it is kept.
-    pub(crate) fn kept_base(&self, dir: &Path) -> Option<Layer> {
-        self.session.with(|state| state.bases.get(&(self.source, dir.to_owned())))
+    /// Begins the record of the kustomization.
+    pub(crate) fn open(&self) {
+        let tree = self.session.cache.is_shared().then(|| self.files.content_id(self.root)).flatten();
+        self.session.open(Open::new(self.root.to_owned(), tree));
     }
 
-    /// Keeps what the base in `dir` came to, if it is not the first time.
-    pub(crate) fn keep_base(&self, dir: &Path, layer: &Layer) {
-        self.session.with(|state| state.bases.offer((self.source, dir.to_owned()), || layer.clone()));
+    /// Ends the record that was begun last.
+    pub(crate) fn close(&self) -> Arc<Record> {
+        self.session.close(self.source, |open| open.close(Some(self.files)))
+    }
+
+    /// Whether what is recorded holds for these files, found out once.
+    pub(crate) fn verdict<T: Send + Sync + 'static>(&self, of: &Arc<T>, find_out: impl FnOnce() -> bool) -> bool {
+        self.session.verdict(self.source, of, find_out)
+    }
+
+    /// Where the base in `dir` is kept; `None` if it must not be.
+    fn base_key(&self, dir: &Path) -> Option<Key> {
+        let custom_schema = self.session.has_schema();
+        let key = Key::Base {
+            source: self.source,
+            dir: dir.to_owned(),
+            restriction: self.restriction,
+            limits: self.session.options.limits,
+            custom_schema,
+        };
+        // Another build may have another schema.
+        (!custom_schema || !self.session.cache.is_shared()).then_some(key)
+    }
+
+    /// What the base in `dir` came to, if that is kept and would be the same now.
+    pub(crate) fn kept_base(&self, dir: &Path) -> Option<Arc<Base>> {
+        self.session.cache.find(&self.base_key(dir)?, |value| match value {
+            Value::Base(base) if self.allows(&base.record) && base.record.holds(self) => Some(Arc::clone(base)),
+            _ => None,
+        })
+    }
+
+    /// Whether a base with this record may be included here: errors about
+    /// limits and cycles are left to those who find them on the way.
+    fn allows(&self, record: &Record) -> bool {
+        let is_cycle = |dir: &Path| {
+            let mut loaders = self.referrers().filter(|loader| loader.source == self.source);
+            loaders.any(|loader| is_within(loader.root, dir))
+        };
+        self.depth() + record.height <= self.session.options.limits.bases
+            && self.session.has_room_for(record.counts)
+            && !record.any_below(&is_cycle)
+    }
+
+    /// Keeps what the base in `dir` came to, if it comes to the same each time.
+    pub(crate) fn keep_base(&self, dir: &Path, base: &Arc<Base>) {
+        if base.record.has_effects {
+            return;
+        }
+        if let Some(key) = self.base_key(dir) {
+            self.session.cache.offer(key, || (Value::Base(Arc::clone(base)), base.bytes()));
+        }
     }
 }
 
@@ -432,6 +414,8 @@ fn join(root: &Path, path: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::Cache;
+    use crate::options::BuildOptions;
     use crate::source::Memory;
 
     #[test]
@@ -452,7 +436,8 @@ mod tests {
     fn files_are_restricted_and_bases_form_no_cycle() {
         let files = Memory::new().with("a/b/x.yaml", "").with("a/y.yaml", "").with("c/z.yaml", "");
         let options = BuildOptions::new();
-        let session = Session::new(&options);
+        let cache = Cache::of_one_build();
+        let session = Session::new(&options, &cache);
         let loader = Loader::new(&session, &files, Path::new("a/b"));
         assert!(matches!(loader.file("../y.yaml"), Err(BuildError::Restricted { .. })));
         assert_eq!(loader.file("./x.yaml").expect("allowed"), Path::new("a/b/x.yaml"));
@@ -464,7 +449,7 @@ mod tests {
         assert!(matches!(inner.local_base("../a"), Err(BuildError::Cycle { .. })));
         assert!(matches!(inner.local_base("z.yaml"), Err(BuildError::NotADirectory { .. })));
         let free = options.clone().load_restriction(LoadRestriction::None);
-        let session = Session::new(&free);
+        let session = Session::new(&free, &cache);
         assert!(Loader::new(&session, &files, Path::new("a/b")).file("../y.yaml").is_ok());
     }
 }

@@ -110,7 +110,7 @@ impl BuildOptions {
 }
 
 /// Which files a kustomization may name; directories of bases are not restricted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LoadRestriction {
     /// Those in and below its own directory, after symbolic links were followed.
@@ -132,7 +132,7 @@ pub enum Reorder {
 }
 
 /// What a build may ask of memory and time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct BuildLimits {
     /// Of each YAML file.
@@ -245,7 +245,7 @@ impl fmt::Display for Warning {
 pub struct ReadFile {
     /// As the file source knows it.
     pub path: PathBuf,
-    /// Its content, if the file source can name it without reading.
+    /// Its content, if the file source can name it without reading; a [`Renderer`](crate::Renderer) names it in any case.
     pub content: Option<ContentId>,
 }
 

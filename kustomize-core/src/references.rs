@@ -468,7 +468,7 @@ fn add_namespace(doc: &mut Document, map: NodeId, namespace: &str) {
 }
 
 /// The namespaces that a RoleBinding's service accounts are in.
-fn account_namespaces(resource: &Resource) -> Result<Vec<&str>, TransformError> {
+pub(crate) fn account_namespaces(resource: &Resource) -> Result<Vec<&str>, TransformError> {
     let mut namespaces = Vec::new();
     if resource.kind() != "RoleBinding" {
         return Ok(namespaces);

@@ -28,6 +28,9 @@ struct Manifest {
     printed: OnceLock<Box<str>>,
 }
 
+/// About how many bytes a node takes when it is printed.
+const PRINTED_NODE: usize = 14;
+
 /// A manifest is copied to be changed.
 impl Clone for Manifest {
     fn clone(&self) -> Self {
@@ -144,6 +147,19 @@ impl Resource {
         Arc::make_mut(&mut self.history)
     }
 
+    /// Tells apart resources that share no manifest, as long as they live.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.manifest).addr()
+    }
+
+    /// About how much memory it takes, with its printed text but without the file's.
+    pub(crate) fn bytes(&self) -> usize {
+        let doc = self.doc();
+        let history = &self.history;
+        let texts = history.previous.len() * 3 + history.prefixes.len() + history.suffixes.len();
+        size_of::<Manifest>() + size_of::<History>() + doc.own_size() + doc.node_count() * PRINTED_NODE + texts * 40
+    }
+
     /// The manifest as kustomize prints it: YAML with sorted keys, without comments.
     ///
     /// # Errors
@@ -161,6 +177,19 @@ impl Resource {
             None => yaml::emit(self.doc(), self.doc().root(), out)?,
         }
         Ok(())
+    }
+
+    /// As [`Resource::write_yaml`], and remembers what it writes.
+    pub(crate) fn write_kept_yaml(&self, out: &mut Vec<u8>) -> Result<(), EmitError> {
+        let start = out.len();
+        self.write_yaml(out)?;
+        self.manifest.printed.get_or_init(|| yaml::printed_text(out[start..].to_vec()).into());
+        Ok(())
+    }
+
+    /// How long its text is with a separator, if it is remembered.
+    pub(crate) fn kept_yaml_len(&self) -> usize {
+        self.manifest.printed.get().map_or(0, |printed| printed.len() + 4)
     }
 
     /// Its type, name and namespace as they are now.

@@ -11,14 +11,33 @@ use crate::schema::Schema;
 use crate::yaml::{self, EmitError};
 
 /// Resources in the order in which they are printed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct ResourceSet {
     resources: Vec<Resource>,
     /// Where ids are; forgotten as soon as a resource may have changed.
     index: Option<Index>,
+    /// Whether resources remember how they are printed.
+    keeps_text: bool,
+}
+
+/// Copies look for other ids.
+impl Clone for ResourceSet {
+    fn clone(&self) -> Self {
+        Self { resources: self.resources.clone(), index: None, keeps_text: self.keeps_text }
+    }
 }
 
 impl ResourceSet {
+    /// Resources of which some will be part of other sets, so that it pays to
+    /// remember how they are printed.
+    pub(crate) fn shared(resources: Vec<Resource>) -> Self {
+        Self { resources, index: None, keeps_text: true }
+    }
+
+    pub(crate) fn into_vec(self) -> Vec<Resource> {
+        self.resources
+    }
+
     /// The resources in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Resource> {
         self.resources.iter()
@@ -40,12 +59,13 @@ impl ResourceSet {
     ///
     /// [`BuildError::Emit`] as [`Resource::to_yaml`] fails for one of them.
     pub fn to_yaml(&self) -> Result<String, BuildError> {
-        let mut out = Vec::new();
+        let write = if self.keeps_text { Resource::write_kept_yaml } else { Resource::write_yaml };
+        let mut out = Vec::with_capacity(self.resources.iter().map(Resource::kept_yaml_len).sum());
         for (at, resource) in self.resources.iter().enumerate() {
             if at > 0 {
                 out.extend_from_slice(b"---\n");
             }
-            resource.write_yaml(&mut out).map_err(|source| unprintable(resource, source))?;
+            write(resource, &mut out).map_err(|source| unprintable(resource, source))?;
         }
         Ok(yaml::printed_text(out))
     }

@@ -240,6 +240,9 @@ impl FileSource for Directory {
 
 /// The path without `.` and `..`, and without a leading `/`; `..` at the root stays there.
 pub(crate) fn lexically_normal(path: &Path) -> PathBuf {
+    if is_normal(path) {
+        return path.to_owned();
+    }
     let mut normal = PathBuf::new();
     for component in path.components() {
         match component {
@@ -251,6 +254,13 @@ pub(crate) fn lexically_normal(path: &Path) -> PathBuf {
         }
     }
     normal
+}
+
+/// Whether a path is written as [`lexically_normal`] writes it.
+fn is_normal(path: &Path) -> bool {
+    let is_name = |name: &[u8]| !matches!(name, b"" | b"." | b"..");
+    let bytes = path.as_os_str().as_encoded_bytes();
+    bytes.is_empty() || (cfg!(unix) && bytes.split(|byte| *byte == b'/').all(is_name))
 }
 
 #[cfg(test)]

@@ -56,6 +56,11 @@ impl NameReferences {
         &self.list[self.index().targets[referrer.position]].target
     }
 
+    /// Whether resources of this kind can be referred to.
+    pub(crate) fn has_target(&self, kind: &str) -> bool {
+        self.list.iter().any(|reference| reference.target.kind.is_empty() || reference.target.kind == kind)
+    }
+
     /// Adds what is not there yet.
     pub(super) fn merge(&mut self, incoming: &Self) -> Result<(), FieldSpecConflict> {
         self.index = OnceLock::new();

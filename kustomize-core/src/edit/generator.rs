@@ -4,12 +4,14 @@ use std::path::Path;
 
 use super::generators::{GeneratorKind, is_same_namespace};
 use super::{EditError, KustomizationFile};
+use crate::cache::Cache;
 use crate::error::BuildError;
 use crate::generate;
 use crate::kustomization::{ConfigMapArgs, GeneratorOptions, SecretArgs};
-use crate::load::{Loader, Session, resolve_root};
+use crate::load::{Loader, resolve_root};
 use crate::options::BuildOptions;
 use crate::resource::Resource;
+use crate::session::Session;
 use crate::source::FileSource;
 
 /// An entry of `configMapGenerator` or `secretGenerator`, as a build reads it.
@@ -74,7 +76,8 @@ impl Generator {
     /// [`BuildError::Generate`] if a file cannot be read or is not one that the
     /// kustomization may read, a literal is none, or a key is given twice.
     pub fn resource(&self, files: &dyn FileSource, dir: &Path, options: &BuildOptions) -> Result<Resource, BuildError> {
-        let (session, root) = (Session::new(options), resolve_root(files, dir)?);
+        let cache = Cache::of_one_build();
+        let (session, root) = (Session::new(options, &cache), resolve_root(files, dir)?);
         let loader = Loader::new(&session, files, &root);
         let read = |path: &str| loader.read(path).map_err(Into::into);
         let made = match &self.args {

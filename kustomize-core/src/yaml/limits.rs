@@ -9,7 +9,7 @@
 ///
 /// kustomize allows 10,000 levels of nesting and expands aliases without any
 /// limit, so a file of a few hundred bytes can take all memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Limits {
     /// Levels of mappings and sequences inside each other; at most 10,000, as in go-yaml.

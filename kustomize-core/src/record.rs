@@ -1,0 +1,302 @@
+//! What a kustomization depends on: the answers that the file source gave
+//! while it was accumulated.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use crate::error::BuildError;
+use crate::load::Loader;
+use crate::options::{BuildOptions, ReadFile, Warning};
+use crate::source::{ContentId, FileSource, Resolved};
+
+/// Everything that the accumulation of a kustomization depended on, and what
+/// came of it besides resources. As long as the file source answers as it did
+/// then, another accumulation comes to the same.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) own: Arc<Own>,
+    /// The id of the kustomization's directory, if the source has ids of directories.
+    tree: Option<ContentId>,
+    /// The bases and components, in order.
+    pub(crate) below: Vec<Arc<Record>>,
+    /// With those of what is below, in the order in which they were noticed.
+    pub(crate) warnings: Vec<Warning>,
+    /// With those of what is below.
+    pub(crate) counts: Counts,
+    /// How many kustomizations build on each other, this one included.
+    pub(crate) height: usize,
+    /// Something asked the built-in schema.
+    pub(crate) used_builtin: bool,
+    /// Something came from outside the file source, or a schema was set: what
+    /// was accumulated must not be used again.
+    pub(crate) has_effects: bool,
+}
+
+/// What one kustomization file asked, without its bases and components.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    dir: PathBuf,
+    /// What the id of the directory stands for.
+    inside: Answers,
+    outside: Answers,
+    warnings: Vec<Warning>,
+    pub(crate) counts: Counts,
+}
+
+/// How much was read, each file and kustomization as often as it was, or would
+/// have been if nothing were kept.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
+    pub(crate) files: usize,
+    pub(crate) kustomizations: usize,
+}
+
+impl Counts {
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            files: self.files.saturating_add(other.files),
+            kustomizations: self.kustomizations.saturating_add(other.kustomizations),
+        }
+    }
+
+    /// Whether it is no more than a build may read.
+    pub(crate) fn check(self, options: &BuildOptions) -> Result<(), BuildError> {
+        let limits = &options.limits;
+        let checks = [
+            ("files", self.files, limits.files),
+            ("kustomizations", self.kustomizations, limits.kustomizations),
+        ];
+        match checks.into_iter().find(|(_, count, limit)| count > limit) {
+            Some((what, _, limit)) => Err(BuildError::Limit { what, limit }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the file source said.
+#[derive(Debug, Default)]
+struct Answers {
+    asked: Vec<Asked>,
+    read: Vec<ReadFile>,
+}
+
+impl Answers {
+    fn hold(&self, loader: &Loader<'_>) -> bool {
+        let is_same = |file: &ReadFile| file.content.is_some() && loader.content_now(&file.path) == file.content;
+        self.asked.iter().all(|asked| asked.is_answered_by(loader.now_at(&asked.path).as_ref()))
+            && self.read.iter().all(is_same)
+    }
+
+    fn bytes(&self) -> usize {
+        let asked = self.asked.iter().map(|asked| size_of::<Asked>() + asked.path.as_os_str().len());
+        // With the id of the content.
+        let read = self.read.iter().map(|file| size_of::<ReadFile>() + file.path.as_os_str().len() + 80);
+        asked.chain(read).sum()
+    }
+}
+
+/// A path that was looked up.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    path: PathBuf,
+    found: Found,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    /// Nothing that can be used. Why not makes no difference to a build that succeeds.
+    Nothing,
+    /// What the path says, no symbolic link on the way.
+    Itself {
+        is_dir: bool,
+    },
+    Elsewhere(Resolved),
+}
+
+impl Asked {
+    pub(crate) fn new(path: PathBuf, found: Option<&Resolved>) -> Self {
+        let found = match found {
+            None => Found::Nothing,
+            Some(found) if found.path == path => Found::Itself { is_dir: found.is_dir },
+            Some(found) => Found::Elsewhere(found.clone()),
+        };
+        Self { path, found }
+    }
+
+    fn is_answered_by(&self, now: Option<&Resolved>) -> bool {
+        match (&self.found, now) {
+            (Found::Nothing, None) => true,
+            (Found::Itself { is_dir }, Some(now)) => now.is_dir == *is_dir && now.path == self.path,
+            (Found::Elsewhere(then), Some(now)) => then == now,
+            _ => false,
+        }
+    }
+
+    /// Whether the id of `dir` stands for the answer: no symbolic link may be
+    /// involved, for what it leads to may change without the link.
+    fn is_settled_by(&self, dir: &Path, names: &[String]) -> bool {
+        match self.found {
+            Found::Itself { .. } => self.path.starts_with(dir),
+            // A link that leads nowhere is among the names.
+            Found::Nothing => {
+                self.path.parent() == Some(dir)
+                    && self.path.file_name().is_some_and(|name| names.iter().all(|other| name != other.as_str()))
+            }
+            Found::Elsewhere(_) => false,
+        }
+    }
+}
+
+impl Record {
+    /// Whether the file source of `loader` answers as it did when the record was made.
+    pub(crate) fn holds(self: &Arc<Self>, loader: &Loader<'_>) -> bool {
+        loader.verdict(self, || self.own_holds(loader) && self.below.iter().all(|record| record.holds(loader)))
+    }
+
+    /// As [`Record::holds`], for the kustomization file without its bases and components.
+    pub(crate) fn own_holds(&self, loader: &Loader<'_>) -> bool {
+        loader.verdict(&self.own, || {
+            let Own { dir, inside, outside, .. } = &*self.own;
+            let is_same_tree = || self.tree.is_some() && loader.content_id(dir) == self.tree;
+            outside.hold(loader) && (is_same_tree() || inside.hold(loader))
+        })
+    }
+
+    /// Whether a kustomization below this one is in a directory of which `is_it` holds.
+    pub(crate) fn any_below(&self, is_it: &dyn Fn(&Path) -> bool) -> bool {
+        self.below.iter().any(|record| is_it(&record.own.dir) || record.any_below(is_it))
+    }
+
+    /// About how much memory it takes by itself.
+    pub(crate) fn bytes(&self) -> usize {
+        let own = size_of::<Own>() + self.own.inside.bytes() + self.own.outside.bytes();
+        size_of::<Self>() + own + self.below.len() * size_of::<usize>()
+    }
+
+    fn collect_read<'a>(&'a self, seen: &mut HashSet<*const Self>, read: &mut BTreeMap<&'a Path, &'a ReadFile>) {
+        if seen.insert(self) {
+            let own = self.own.inside.read.iter().chain(&self.own.outside.read);
+            read.extend(own.map(|file| (file.path.as_path(), file)));
+            self.below.iter().for_each(|record| record.collect_read(seen, read));
+        }
+    }
+}
+
+/// A record that is being made.
+#[derive(Debug, Default)]
+pub(crate) struct Open {
+    dir: PathBuf,
+    pub(crate) asked: Vec<Asked>,
+    pub(crate) read: Vec<ReadFile>,
+    /// What is known of the kustomization file from another build.
+    known: Option<Arc<Own>>,
+    pub(crate) record: Record,
+    own_warnings: Vec<Warning>,
+    own_counts: Counts,
+}
+
+impl Open {
+    pub(crate) fn new(dir: PathBuf, tree: Option<ContentId>) -> Self {
+        Self { dir, record: Record { tree, ..Record::default() }, ..Self::default() }
+    }
+
+    pub(crate) fn warn(&mut self, warning: Warning) {
+        self.own_warnings.push(warning.clone());
+        self.record.warnings.push(warning);
+    }
+
+    pub(crate) fn count(&mut self, added: Counts) {
+        self.own_counts = self.own_counts.plus(added);
+        self.record.counts = self.record.counts.plus(added);
+    }
+
+    /// Takes over what a kustomization file asked in another build.
+    pub(crate) fn know(&mut self, own: &Arc<Own>) {
+        self.record.warnings.extend_from_slice(&own.warnings);
+        self.record.counts = self.record.counts.plus(own.counts);
+        self.known = Some(Arc::clone(own));
+    }
+
+    /// Adds a base or component.
+    pub(crate) fn add(&mut self, below: Arc<Record>) {
+        let record = &mut self.record;
+        record.warnings.extend_from_slice(&below.warnings);
+        record.counts = record.counts.plus(below.counts);
+        record.height = record.height.max(below.height);
+        record.used_builtin |= below.used_builtin;
+        record.has_effects |= below.has_effects;
+        record.below.push(below);
+    }
+
+    /// The finished record. `files` is asked for the names in the directory if they matter.
+    pub(crate) fn close(self, files: Option<&dyn FileSource>) -> Record {
+        let Self { dir, mut asked, read, known, mut record, own_warnings: warnings, own_counts: counts } = self;
+        record.height += 1;
+        if let Some(own) = known {
+            return Record { own, ..record };
+        }
+        asked.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        asked.dedup();
+        let files = files.filter(|_| record.tree.is_some());
+        let Some(names) = files.and_then(|files| files.list(&dir).ok()) else {
+            let own = Own { dir, inside: Answers { asked, read }, outside: Answers::default(), warnings, counts };
+            return Record { own: Arc::new(own), tree: None, ..record };
+        };
+        let (asked, asked_outside) = asked.into_iter().partition(|asked| asked.is_settled_by(&dir, &names));
+        let (read, read_outside) = read.into_iter().partition(|file: &ReadFile| file.path.starts_with(&dir));
+        let (inside, outside) = (Answers { asked, read }, Answers { asked: asked_outside, read: read_outside });
+        let own = Own { dir, inside, outside, warnings, counts };
+        Record { own: Arc::new(own), ..record }
+    }
+}
+
+/// The files that a build read, sorted: derefs to a slice of [`ReadFile`].
+///
+/// Nothing can have changed as long as these have not and no file took the
+/// place of one that was missing.
+#[derive(Clone, Default)]
+pub struct ReadFiles {
+    record: Arc<Record>,
+    list: OnceLock<Vec<ReadFile>>,
+}
+
+impl ReadFiles {
+    pub(crate) fn new(record: Arc<Record>) -> Self {
+        Self { record, list: OnceLock::new() }
+    }
+
+    pub(crate) fn record(&self) -> &Arc<Record> {
+        &self.record
+    }
+}
+
+/// The list is made when it is first looked at.
+impl Deref for ReadFiles {
+    type Target = [ReadFile];
+
+    fn deref(&self) -> &[ReadFile] {
+        self.list.get_or_init(|| {
+            let mut read = BTreeMap::new();
+            self.record.collect_read(&mut HashSet::new(), &mut read);
+            read.into_values().cloned().collect()
+        })
+    }
+}
+
+impl<'a> IntoIterator for &'a ReadFiles {
+    type Item = &'a ReadFile;
+    type IntoIter = std::slice::Iter<'a, ReadFile>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for ReadFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}

@@ -1,0 +1,202 @@
+//! Builds again and again, and does again only what a change touches.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::build::{self, Build};
+use crate::cache::{self, Cache, Key, Value};
+use crate::error::BuildError;
+use crate::load::{Loader, resolve_root};
+use crate::options::{BuildLimits, BuildOptions, LoadRestriction, Reorder};
+use crate::overrides::Overrides;
+use crate::parts::{self, Parts};
+use crate::resource_set::ResourceSet;
+use crate::session::Session;
+use crate::source::{ContentId, FileSource};
+
+/// Builds as [`build`](crate::build) does, and keeps what other builds can use:
+/// files that it parsed, what bases came to, and what whole builds gave. The
+/// next build does again only what a change touches.
+///
+/// Of everything that is kept, it is known what it was made of: each file that
+/// was read, each path that was looked up, those where nothing was included,
+/// and the options that matter. It is used again only if the file source gives
+/// the same answers. So one renderer serves any number of roots, options,
+/// commits and threads; two states of the files never mix.
+///
+/// How fast that is depends on the [content ids](FileSource::content_id) of the source:
+///
+/// - A Git tree and [`Memory`](crate::Memory) have ids of directories. If
+///   nothing has changed, that is found by comparing one of them; otherwise the
+///   directories of the bases are compared.
+/// - A [`Directory`](crate::Directory) has none, so all files are read and
+///   hashed each time, which costs more than rendering small kustomizations.
+///   Times of modification are not trusted: a file may change twice within
+///   their resolution, and writes through memory maps show late or not at all.
+///
+/// # What is kept, and for how long
+///
+/// Up to [a number of bytes](Renderer::with_budget), by estimate; what was not
+/// used for the longest time goes first, always as a whole. Of each file, base
+/// and root a few states are kept, such as those of several branches. What a build
+/// fetches, runs (Helm, plugins), or makes with a schema of its own
+/// is asked for or made again each time, and so are the kustomizations that
+/// include it. Errors are not kept.
+///
+/// ```
+/// use kustomize_core::{BuildOptions, Memory, Renderer};
+/// let mut files = Memory::new()
+///     .with("base/kustomization.yaml", "resources: [service.yaml]\n")
+///     .with("base/service.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: front}\n")
+///     .with("app/kustomization.yaml", "resources: [../base]\nnamePrefix: a-\n");
+/// let (renderer, options) = (Renderer::new(), BuildOptions::new());
+/// let first = renderer.build(&files, "app", &options)?;
+/// files.insert("app/kustomization.yaml", "resources: [../base]\nnamePrefix: b-\n");
+/// // The base is not read again.
+/// let second = renderer.build(&files, "app", &options)?;
+/// assert_eq!(second.resources.to_yaml()?, first.resources.to_yaml()?.replace("a-front", "b-front"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Renderer {
+    cache: Cache,
+}
+
+/// What a root came to.
+#[derive(Debug)]
+pub(crate) struct Root {
+    wanted: Wanted,
+    /// The id of all files there are, if the source has one.
+    files: Option<ContentId>,
+    pub(crate) build: Arc<Build>,
+    /// What the build was gathered from, if it was.
+    pub(crate) parts: Option<Parts>,
+}
+
+/// The options that make a difference to what a build without effects gives.
+#[derive(Debug, PartialEq)]
+struct Wanted {
+    load_restriction: LoadRestriction,
+    reorder: Option<Reorder>,
+    managed_by_label: bool,
+    version: String,
+    overrides: Overrides,
+    limits: BuildLimits,
+}
+
+impl Renderer {
+    /// Keeps up to 256 MiB.
+    pub fn new() -> Self {
+        Self::with_budget(256 << 20)
+    }
+
+    /// Keeps up to `bytes`, by estimate. With 0, each build is made from nothing.
+    pub fn with_budget(bytes: usize) -> Self {
+        Self { cache: Cache::of_budget(bytes) }
+    }
+
+    /// Builds the kustomization in the directory `root` of `files`.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](crate::build).
+    pub fn build(
+        &self,
+        files: &dyn FileSource,
+        root: impl AsRef<Path>,
+        options: &BuildOptions,
+    ) -> Result<Arc<Build>, BuildError> {
+        let root = root.as_ref();
+        if build::address(root).is_some() {
+            return build::render(files, root, options, &self.cache).into_build().map(Arc::new);
+        }
+        let dir = resolve_root(files, root)?;
+        // Asked before anything is read: what changes meanwhile makes the next build look again.
+        let id = files.content_id(Path::new(""));
+        let session = Session::new(options, &self.cache);
+        let loader = Loader::new(&session, files, &dir);
+        let before = self.known(&loader, id.as_ref());
+        if let Some(Known { root, is_current: true }) = before {
+            return Ok(Arc::clone(&root.build));
+        }
+        let gathered = parts::gather(&loader, before.as_ref().map(|known| &*known.root));
+        let (attempt, parts) = match gathered {
+            Some((resources, parts)) => (build::finished(session, Ok(resources)), Some(parts)),
+            None => (build::render(files, root, options, &self.cache), None),
+        };
+        let mut build = attempt.into_build()?;
+        build.resources = ResourceSet::shared(build.resources.into_vec());
+        let build = Arc::new(build);
+        self.keep(&dir, Root { wanted: Wanted::of(options), files: id, build: Arc::clone(&build), parts });
+        Ok(build)
+    }
+
+    /// What is known of a root: what it is now, or else what it was last.
+    fn known(&self, loader: &Loader<'_>, files: Option<&ContentId>) -> Option<Known> {
+        let wanted = Wanted::of(loader.session.options);
+        let known = |is_current: &dyn Fn(&Root) -> bool| {
+            self.cache.find(&Key::Root(loader.root().to_owned()), |value| match value {
+                Value::Root(root) if root.wanted == wanted && is_current(root) => Some(Arc::clone(root)),
+                _ => None,
+            })
+        };
+        let is_same_tree = |root: &Root| files.is_some() && root.files.as_ref() == files;
+        let current = known(&is_same_tree).or_else(|| known(&|root| root.build.read.record().holds(loader)));
+        match current {
+            Some(root) => Some(Known { root, is_current: true }),
+            None => known(&|_| true).map(|root| Known { root, is_current: false }),
+        }
+    }
+
+    fn keep(&self, dir: &Path, root: Root) {
+        if !root.build.read.record().has_effects {
+            let bytes = root.bytes();
+            self.cache.offer(Key::Root(dir.to_owned()), || (Value::Root(Arc::new(root)), bytes));
+        }
+    }
+
+    /// About how many bytes are kept.
+    pub fn bytes(&self) -> usize {
+        self.cache.bytes()
+    }
+
+    /// Lets go of everything.
+    pub fn clear(&self) {
+        self.cache.clear();
+    }
+}
+
+impl Default for Renderer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Renderer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Renderer").field("bytes", &self.bytes()).finish_non_exhaustive()
+    }
+}
+
+struct Known {
+    root: Arc<Root>,
+    is_current: bool,
+}
+
+impl Root {
+    fn bytes(&self) -> usize {
+        let resources = match &self.parts {
+            Some(parts) => parts.bytes() + size_of_val(self.build.resources.as_slice()),
+            None => cache::bytes_of(self.build.resources.as_slice()),
+        };
+        size_of::<Self>() + size_of::<Build>() + resources + self.build.read.record().bytes()
+    }
+}
+
+impl Wanted {
+    fn of(options: &BuildOptions) -> Self {
+        let BuildOptions { load_restriction, reorder, managed_by_label, limits, .. } = *options;
+        let (version, overrides) = (options.version.clone(), options.overrides.clone());
+        Self { load_restriction, reorder, managed_by_label, version, overrides, limits }
+    }
+}
