@@ -1,6 +1,9 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
 use crate::secret::Secret;
 use crate::url::RepoUrl;
 
@@ -103,11 +106,16 @@ impl Credentials {
     /// The texts that must not appear in a message.
     pub(crate) fn secrets(&self) -> Vec<Secret> {
         match self {
-            Self::Basic { password, .. } => vec![password.clone()],
+            Self::Basic { username, password } => vec![password.clone(), basic(username, password)],
             Self::Bearer(token) => vec![token.clone()],
             Self::SshKey(key) => key.passphrase.iter().cloned().collect(),
         }
     }
+}
+
+/// User name and password as they are sent, in which anyone can read them.
+pub(crate) fn basic(username: &str, password: &Secret) -> Secret {
+    BASE64.encode(format!("{username}:{}", password.expose())).into()
 }
 
 /// Where credentials come from, for programs that have more than one.

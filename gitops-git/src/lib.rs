@@ -66,6 +66,7 @@
 //! | `libgit2-ssh` | no | [`Transport::Libgit2`] for SSH, where there is no `ssh` program; needs OpenSSL's headers to build |
 //! | `kustomize` | no | [`TreeReader`] implements `kustomize_core::FileSource`, [`Repositories`] implements `kustomize_core::Remote` |
 
+mod cancel;
 mod commit;
 mod credentials;
 mod host_keys;
@@ -86,6 +87,7 @@ mod tree;
 mod url;
 mod version_range;
 
+pub use cancel::Cancel;
 pub use commit::{
     CommitOptions, EditError, Identity, IdentityError, PushError, PushMode, PushOutcome, Signer, TreeEdit,
 };
@@ -96,7 +98,7 @@ pub use mirror::{Commit, Depth, FetchError, Mirror, MirrorError, MirrorOptions, 
 pub use poll::PollError;
 pub use poller::Poller;
 pub use refs::{RefFilter, RefSnapshot, RemoteRef};
-pub use remote::{Cancel, Progress, Proxy, Remote, Timeouts, Tls, Transport};
+pub use remote::{Progress, Proxy, Remote, Timeouts, Tls, Transport};
 pub use remote_error::{Phase, RemoteError};
 pub use repositories::{Repositories, Submodule, SubmoduleError};
 pub use revision::{ResolveError, Resolved, Revision};

@@ -125,7 +125,10 @@ fn wrong_credentials_are_sent_once_and_shown_nowhere() {
     let FetchError::Remote { source, .. } = &error else { panic!("{error:?}") };
     assert!(matches!(source, RemoteError::Unauthorized { given: true, .. }), "{source:?}");
     assert!(source.to_string().contains("wrong credentials"), "{source}");
-    assert!(!format!("{error:?} {source}").contains("wrong-pass"), "{error:?}");
+    let encoded = BASE64.encode(format!("{USER}:wrong-pass"));
+    for secret in ["wrong-pass", &encoded] {
+        assert!(!format!("{error:?} {source}").contains(secret), "{error:?}");
+    }
     assert_eq!(server.requests().len(), 1);
 
     let error = Remote::new(server.url()).list_refs(&RefFilter::all()).unwrap_err();
@@ -156,6 +159,19 @@ fn a_redirect_is_followed_without_credentials_for_another_host() {
     let requests = server.requests();
     assert_eq!(requests.len(), 1);
     assert!(!requests[0].headers.contains_key("authorization"), "{requests:?}");
+}
+
+#[test]
+fn a_redirect_that_is_not_followed_shows_no_token() {
+    let fixture = Fixture::new(1);
+    let (server, remote) = serve(&fixture);
+    for to in ["https://login.example/?token=abc123", "https://u:abc123@h.example/x", "ftp://h.example/x"] {
+        server.faults(|faults| faults.answer = Some((302, format!("Location: {to}\r\n"), String::new())));
+        let error = remote.list_refs(&RefFilter::all()).unwrap_err();
+        let PollError::Remote { source, .. } = &error else { panic!("{error:?}") };
+        assert!(matches!(source, RemoteError::Redirect { .. }), "{source:?}");
+        assert!(!format!("{error:?}").contains("abc123"), "{error:?}");
+    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 use std::time::{Duration, Instant};
 
+use crate::cancel::Cancel;
 use crate::commit::error::PushError;
 use crate::commit::options::CommitOptions;
 use crate::id::ObjectId;
-use crate::remote::Cancel;
 
 /// The first pause lasts up to this long, each further one up to twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(40);

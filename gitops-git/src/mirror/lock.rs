@@ -3,8 +3,8 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::cancel::Cancel;
 use crate::mirror::MirrorError;
-use crate::remote::Cancel;
 
 /// The right to change a mirror. The kernel takes it back when the process dies.
 pub(crate) struct Lock {

@@ -15,6 +15,9 @@ pub(crate) enum Advertisement {
     Refs(Vec<RemoteRef>),
 }
 
+/// No repository has as many; a server that does not stop must not fill the memory.
+pub(crate) const MAX_REFS: usize = 5_000_000;
+
 /// What libgit2 may ask of the server: what every server has that also speaks version 2.
 const CAPABILITIES: &str = "multi_ack_detailed side-band-64k thin-pack ofs-delta shallow";
 
@@ -52,6 +55,7 @@ pub(crate) fn read(stream: &mut dyn Read) -> io::Result<Advertisement> {
             // Over HTTP a line that names the service comes first, with a flush of its own.
             Some(Packet::Flush) if lines == 1 && refs.service_line => refs.service_line = false,
             Some(Packet::Flush) => break,
+            Some(Packet::Data(_)) if refs.refs.len() == MAX_REFS => return Err(invalid("there are too many refs")),
             Some(Packet::Data(line)) => {
                 let line = text(&line)?;
                 match line {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use crate::protocol::advertisement::{invalid, text};
+use crate::protocol::advertisement::{MAX_REFS, invalid, text};
 use crate::protocol::pkt_line::{self, Packet};
 use crate::refs::RemoteRef;
 
@@ -29,6 +29,7 @@ pub(crate) fn read_answer(stream: &mut dyn Read) -> io::Result<Vec<RemoteRef>> {
     loop {
         match pkt_line::read(stream)? {
             Some(Packet::Flush) => return Ok(refs),
+            Some(Packet::Data(_)) if refs.len() == MAX_REFS => return Err(invalid("there are too many refs")),
             Some(Packet::Data(line)) => refs.extend(parse(text(&line)?)?),
             Some(other) => return Err(invalid(format!("unexpected packet {other:?}"))),
             None => return Err(io::ErrorKind::UnexpectedEof.into()),

@@ -3,13 +3,11 @@
 use std::io::{self, Read, Seek, Write};
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use tempfile::SpooledTempFile;
 use ureq::Body;
 use ureq::http::{Response, header};
 
-use crate::credentials::Credentials;
+use crate::credentials::{self, Credentials};
 use crate::remote_error::RemoteError;
 use crate::transport::http_errors::{self, interrupted, request_failed};
 use crate::transport::session::Session;
@@ -70,8 +68,8 @@ pub(crate) fn call(
     if let Some(to) = response.headers().get(header::LOCATION)
         && response.status().is_redirection()
     {
-        let to = session.clean(&String::from_utf8_lossy(to.as_bytes()));
-        return Err(RemoteError::Redirect { to });
+        let to = to.to_str().unwrap_or("somewhere");
+        return Err(RemoteError::Redirect { to: session.clean(without_secrets(to)) });
     }
     let expected = format!("application/x-{}-result", service.name());
     Ok(Answer::new(session, accepted(session, response, &expected)?))
@@ -118,11 +116,19 @@ fn with_headers<T>(
 fn authorization(credentials: &Credentials) -> Option<String> {
     match credentials {
         Credentials::Basic { username, password } => {
-            let pair = format!("{username}:{}", password.expose());
-            Some(format!("Basic {}", BASE64.encode(pair)))
+            Some(format!("Basic {}", credentials::basic(username, password).expose()))
         }
         Credentials::Bearer(token) => Some(format!("Bearer {}", token.expose())),
         Credentials::SshKey(_) => None,
+    }
+}
+
+/// A URL up to the parts that may hold a token: all of it before a `?`, and
+/// nothing of one with a user.
+fn without_secrets(url: &str) -> &str {
+    match url.split(['?', '#']).next() {
+        Some(url) if !url.contains('@') => url,
+        _ => "a URL with credentials",
     }
 }
 
@@ -130,7 +136,7 @@ fn authorization(credentials: &Credentials) -> Option<String> {
 fn redirected(session: &Session, base: &str, response: &Response<Body>, query: &str) -> Result<String, RemoteError> {
     let location = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
     let to = location.unwrap_or("nowhere");
-    let refused = || RemoteError::Redirect { to: session.clean(to) };
+    let refused = || RemoteError::Redirect { to: session.clean(without_secrets(to)) };
     let absolute = match (to.strip_prefix('/'), base.split_once("://")) {
         (Some(path), Some((scheme, rest))) if !path.starts_with('/') => {
             let authority = rest.split('/').next().unwrap_or(rest);
