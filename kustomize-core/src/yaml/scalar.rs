@@ -47,7 +47,11 @@ pub(crate) fn check_key(doc: &Document, key: NodeId, is_root: bool) -> Result<()
         Tag::Str | Tag::Merge => Ok(()),
         // yaml.v3 writes an empty key in quotes.
         Tag::Null if doc.text(key).is_empty() && !doc.is_tagged(key) => Ok(()),
-        _ if is_root && doc.is_scalar(key) => Ok(()),
+        _ if is_root && doc.is_scalar(key) => match meaning(doc, key, false) {
+            // As a text it can be printed.
+            Ok(_) | Err(EmitError::Number { .. }) => Ok(()),
+            Err(misfit) => Err(misfit),
+        },
         _ => Err(EmitError::Key { line: doc.line(key), text: doc.text(key).to_owned() }),
     }
 }
