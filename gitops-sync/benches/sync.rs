@@ -1,11 +1,13 @@
 //! The engine beside kubectl, on a real API server.
 //!
-//!     KUBEBUILDER_ASSETS=… cargo bench -p gitops-sync --bench sync -- [OBJECTS [ROUNDS]]
+//!     KUBEBUILDER_ASSETS=… KUBECTL=… cargo bench -p gitops-sync --bench sync -- [OBJECTS [ROUNDS [MANY]]]
 //!
 //! `KUBEBUILDER_ASSETS` names a folder with etcd, kube-apiserver and kubectl
-//! (or `KUBECTL` names the latter). Every round runs each contender once, so
-//! that a noisy machine is as unfair to all of them; the table shows medians.
-//! With 10,000 objects or more only the planning is measured.
+//! (or `KUBECTL` names the latter). Every round runs each contender once with
+//! OBJECTS (1000), so that a noisy machine is as unfair to all of them; the
+//! table shows the medians of ROUNDS (3). Then MANY objects (10000) are
+//! planned against a warm cache, for the CPU time and memory that it takes.
+//! Requests are those that the API server has counted, watches left out.
 
 #![allow(clippy::print_stdout, reason = "a bench is a program")]
 
@@ -24,44 +26,83 @@ use serde_json::{Value, json};
 #[tokio::main]
 async fn main() {
     let numbers: Vec<usize> = std::env::args().filter_map(|word| word.parse().ok()).collect();
-    let objects = numbers.first().copied().unwrap_or(1000);
-    let rounds = numbers.get(1).copied().unwrap_or(3);
+    let number = |place: usize, default: usize| numbers.get(place).copied().unwrap_or(default);
+    let (objects, rounds, many) = (number(0, 1000), number(1, 3), number(2, 10_000));
     let Some(server) = RealCluster::start(false).await else { return };
-    if objects >= 10_000 {
-        return planning(&server, objects).await;
-    }
     let mut results = Results::default();
     for round in 0..rounds {
         kubectl_round(&server, round, objects, &mut results).await;
         our_round(&server, round, objects, &mut results).await;
     }
     results.print(objects, rounds);
+    if many > 0 {
+        planning(&server, many).await;
+    }
 }
 
-/// Medians by contender, in the order of first appearance.
+/// What was measured by contender, in the order of first appearance.
 #[derive(Default)]
 struct Results {
     order: Vec<String>,
-    times: BTreeMap<String, Vec<Duration>>,
+    runs: BTreeMap<String, Vec<Run>>,
+}
+
+struct Run {
+    time: Duration,
+    reads: u64,
+    writes: u64,
 }
 
 impl Results {
-    fn add(&mut self, name: &str, time: Duration) {
-        if !self.times.contains_key(name) {
+    fn add(&mut self, name: &str, run: Run) {
+        if !self.runs.contains_key(name) {
             self.order.push(name.to_owned());
         }
-        self.times.entry(name.to_owned()).or_default().push(time);
+        self.runs.entry(name.to_owned()).or_default().push(run);
     }
 
     fn print(&self, objects: usize, rounds: usize) {
-        println!("{objects} objects, median of {rounds} rounds (all rounds)");
+        println!("{objects} objects, median of {rounds} rounds\n");
+        println!("| | time | all rounds | reads | writes |\n|---|---:|---|---:|---:|");
         for name in &self.order {
-            let mut times = self.times[name].clone();
-            times.sort();
-            let all: Vec<_> = times.iter().map(|time| format!("{:.3}", time.as_secs_f64())).collect();
-            println!("{name:<44} {:>8.3} s   ({})", times[times.len() / 2].as_secs_f64(), all.join(" "));
+            let runs = &self.runs[name];
+            let mut times: Vec<_> = runs.iter().map(|run| run.time.as_secs_f64()).collect();
+            times.sort_by(f64::total_cmp);
+            let all: Vec<_> = times.iter().map(|time| format!("{time:.3}")).collect();
+            let (reads, writes) = runs.last().map_or((0, 0), |run| (run.reads, run.writes));
+            println!("| {name} | {:.3} s | {} | {reads} | {writes} |", times[times.len() / 2], all.join(" "));
         }
     }
+}
+
+/// Reads and writes that the server has answered so far: of the resources
+/// that the contenders work with, so that its own affairs don't count.
+async fn counted(server: &RealCluster) -> (u64, u64) {
+    let request = http::Request::get("/metrics").body(Vec::new()).expect("a valid request");
+    let text = server.client().request_text(request).await.expect("the server tells its metrics");
+    let (mut reads, mut writes) = (0, 0);
+    for line in text.lines().filter(|line| line.starts_with("apiserver_request_total{")) {
+        let is_ours =
+            ["deployments", "services", "configmaps"].iter().any(|name| line.contains(&format!("resource=\"{name}\"")));
+        let count = line.rsplit(' ').next().and_then(|count| count.parse::<f64>().ok()).unwrap_or(0.0) as u64;
+        match line.split("verb=\"").nth(1).and_then(|rest| rest.split('"').next()) {
+            Some("GET" | "LIST") if is_ours => reads += count,
+            Some("WATCH") => {}
+            Some(_) if is_ours => writes += count,
+            _ => {}
+        }
+    }
+    (reads, writes)
+}
+
+/// Runs something and tells how long it took and what it asked for.
+async fn measure<T>(server: &RealCluster, work: impl AsyncFnOnce() -> T) -> (T, Run) {
+    let before = counted(server).await;
+    let start = Instant::now();
+    let result = work().await;
+    let time = start.elapsed();
+    let after = counted(server).await;
+    (result, Run { time, reads: after.0 - before.0, writes: after.1 - before.1 })
 }
 
 /// A third each of Deployments, Services and ConfigMaps.
@@ -120,10 +161,14 @@ async fn kubectl_round(server: &RealCluster, round: usize, objects: usize, resul
     let namespace = format!("kubectl-{round}");
     create_namespace(server, &namespace).await;
     let all = kubectl.write("all", &manifests(&namespace, objects, 0));
-    results.add("kubectl apply --server-side, first", kubectl.run("apply", &[&all]));
-    results.add("kubectl apply --server-side, no-op", kubectl.run("apply", &[&all]));
     let changed = kubectl.write("changed", &manifests(&namespace, objects, 10));
-    results.add("kubectl diff --server-side, 10 changed", kubectl.run("diff", &[&changed]));
+    for (name, verb, file) in [
+        ("kubectl apply --server-side, first", "apply", &all),
+        ("kubectl apply --server-side, no-op", "apply", &all),
+        ("kubectl diff --server-side, 10 changed", "diff", &changed),
+    ] {
+        results.add(name, measure(server, async || kubectl.run(verb, &[file])).await.1);
+    }
 
     let namespace = format!("kubectl8-{round}");
     create_namespace(server, &namespace).await;
@@ -134,7 +179,7 @@ async fn kubectl_round(server: &RealCluster, round: usize, objects: usize, resul
         .map(|(number, part)| kubectl.write(&format!("part-{number}"), part))
         .collect();
     let parts: Vec<&PathBuf> = parts.iter().collect();
-    results.add("8 kubectl side by side, first", kubectl.run("apply", &parts));
+    results.add("8 kubectl side by side, first", measure(server, async || kubectl.run("apply", &parts)).await.1);
 }
 
 async fn our_round(server: &RealCluster, round: usize, objects: usize, results: &mut Results) {
@@ -145,55 +190,59 @@ async fn our_round(server: &RealCluster, round: usize, objects: usize, results: 
         .owner(Owner::inventory("bench", namespace.as_str()))
         .conflicts(ConflictPolicy::TakeOver)
         .no_wait();
-    let cluster = connect(server, ClusterOptions::default());
-    results.add("ours, first sync", time_sync(&cluster, &wanted, &options).await);
-    let cluster = connect(server, ClusterOptions::default());
-    results.add("ours, no-op sync, new process", time_sync(&cluster, &wanted, &options).await);
-    results.add("ours, no-op sync, same process", time_sync(&cluster, &wanted, &options).await);
+    let fresh = || connect(server, ClusterOptions::default());
+    results.add("ours, first sync", measure_sync(server, &fresh(), &wanted, &options).await);
+    let cluster = fresh();
+    results.add("ours, no-op sync, new process", measure_sync(server, &cluster, &wanted, &options).await);
+    results.add("ours, no-op sync, same process", measure_sync(server, &cluster, &wanted, &options).await);
 
     let changed = manifests(&namespace, objects, 10);
-    let cluster = connect(server, ClusterOptions::default());
-    let start = Instant::now();
-    let planned = plan(&cluster, parse(&changed), &options).await.expect("a plan can be made");
-    results.add("ours, plan with diff, 10 changed", start.elapsed());
+    let (cluster, parsed) = (fresh(), parse(&changed));
+    let (planned, run) = measure(server, async || plan(&cluster, parsed, &options).await).await;
+    let planned = planned.expect("a plan can be made");
+    results.add("ours, plan with diff, 10 changed", run);
     assert_eq!(planned.steps.iter().filter(|step| step.action.is_change()).count(), 10);
     assert!(planned.diff().contains("registry.example.com/app:2"));
+    results.add("ours, sync of 10 changed", measure_sync(server, &cluster, &changed, &options).await);
 
     let watched = connect(server, ClusterOptions::default().watch());
-    time_sync(&watched, &wanted, &options).await;
+    measure_sync(server, &watched, &changed, &options).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    results.add("ours, no-op sync, watched", time_sync(&watched, &wanted, &options).await);
+    results.add("ours, no-op sync, watched", measure_sync(server, &watched, &changed, &options).await);
 }
 
-async fn time_sync(cluster: &Cluster, wanted: &[Value], options: &SyncOptions) -> Duration {
+async fn measure_sync(server: &RealCluster, cluster: &Cluster, wanted: &[Value], options: &SyncOptions) -> Run {
     let manifests = parse(wanted);
-    let start = Instant::now();
-    let report = sync(cluster, manifests, options).await.expect("a sync can be made");
-    let time = start.elapsed();
+    let (report, run) = measure(server, async || sync(cluster, manifests, options).await).await;
+    let report = report.expect("a sync can be made");
     assert!(report.succeeded(), "{:?}", report.failed().next());
-    time
+    run
 }
 
 /// Planning many objects against a warm cache: CPU time and memory.
 async fn planning(server: &RealCluster, objects: usize) {
     create_namespace(server, "many").await;
     let wanted = manifests("many", objects, 0);
-    // The inventory of that many would not fit into a ConfigMap.
-    let options = SyncOptions::new("bench").no_wait();
+    let options = SyncOptions::new("bench").owner(Owner::inventory("bench", "many")).no_wait();
     let cluster = connect(server, ClusterOptions::default().concurrency(32).watch());
-    let first = time_sync(&cluster, &wanted, &options).await;
-    println!("first sync of {objects} objects: {:.1} s", first.as_secs_f64());
-    time_sync(&cluster, &wanted, &options).await;
+    let first = measure_sync(server, &cluster, &wanted, &options).await;
+    measure_sync(server, &cluster, &wanted, &options).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let manifests = parse(&wanted);
     drop(wanted);
     let before = cpu_seconds();
-    let start = Instant::now();
-    let planned = plan(&cluster, manifests, &options).await.expect("a plan can be made");
-    let (cpu, wall) = (cpu_seconds() - before, start.elapsed());
-    assert!(planned.is_empty());
-    println!("plan of {objects} objects, warm: {cpu:.3} s CPU, {:.3} s", wall.as_secs_f64());
-    println!("resident memory, with the manifests and the plan: {} MB", resident_bytes() / 1_000_000);
+    let (planned, run) = measure(server, async || plan(&cluster, manifests, &options).await).await;
+    let cpu = cpu_seconds() - before;
+    assert!(planned.expect("a plan can be made").is_empty());
+    println!("\n{objects} objects against a warm cache\n\n| | |\n|---|---:|");
+    println!("| first sync | {:.1} s |", first.time.as_secs_f64());
+    println!("| plan, CPU time | {cpu:.2} s |");
+    println!("| plan, time | {:.3} s |", run.time.as_secs_f64());
+    println!("| plan, requests | {} |", run.reads + run.writes);
+    println!(
+        "| resident memory, with the manifests, the plan, and what the first sync needed | {} MB |",
+        resident_bytes() / 1_000_000
+    );
 }
 
 /// User and system time of this process, from the kernel's clock ticks of 10 ms.
@@ -233,15 +282,13 @@ impl Kubectl {
     }
 
     /// One process for each file, all at once.
-    fn run(&self, verb: &str, files: &[&PathBuf]) -> Duration {
-        let start = Instant::now();
+    fn run(&self, verb: &str, files: &[&PathBuf]) {
         let children: Vec<Child> = files.iter().map(|file| self.start(verb, file)).collect();
         for mut child in children {
             let status = child.wait().expect("kubectl runs");
             // 1 is what a diff says when there are differences.
             assert!(status.success() || (verb == "diff" && status.code() == Some(1)), "kubectl {verb}: {status}");
         }
-        start.elapsed()
     }
 
     fn start(&self, verb: &str, file: &Path) -> Child {

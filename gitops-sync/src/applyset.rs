@@ -8,10 +8,9 @@ use futures::future::try_join_all;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::{Cluster, ClusterError, Selection};
 use crate::id::{GroupKind, ResourceId};
 use crate::inventory::{Inventory, InventoryError};
-use crate::live::id_of;
 use crate::manifest::{annotation, annotation_list, label};
 use crate::ownership::{Mark, Owner};
 
@@ -70,7 +69,7 @@ pub(crate) async fn members(
     let set = label(parent, ID).unwrap_or_default();
     let home = parent_id.namespace.as_deref().unwrap_or_default();
     let namespaces: Vec<&str> = std::iter::once(home).chain(annotation_list(parent, NAMESPACES)).collect();
-    let kinds = annotation_list(parent, KINDS).map(parse_kind);
+    let kinds = annotation_list(parent, KINDS).map(GroupKind::parse);
     let lists = kinds.map(|kind| list_members(cluster, kind, &namespaces, set));
     let found =
         try_join_all(lists).await.map_err(|source| InventoryError::Read { id: Box::new(parent_id.clone()), source })?;
@@ -94,9 +93,10 @@ async fn list_members(
     for namespace in places {
         let mut next: Option<String> = None;
         loop {
-            let page = cluster.list_metadata(&kind, namespace, Some(&selector), next.as_deref()).await?;
-            let uid = |object: &Value| object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-            members.extend(page.items.iter().map(|object| (id_of(&kind, object), uid(object))));
+            let (labels, from) = (Some(selector.as_str()), next.as_deref());
+            let page =
+                cluster.list(&kind, Selection { namespace, labels, from, metadata_only: true }, |_| true).await?;
+            members.extend(page.items.into_iter().map(|(id, live)| (id, live.uid().to_owned())));
             next = page.next;
             if next.is_none() {
                 break;
@@ -104,12 +104,6 @@ async fn list_members(
         }
     }
     Ok(members)
-}
-
-/// `Deployment.apps`, `Service`.
-fn parse_kind(text: &str) -> GroupKind {
-    let (kind, group) = text.split_once('.').unwrap_or((text, ""));
-    GroupKind::new(group, kind)
 }
 
 #[cfg(test)]
@@ -133,6 +127,5 @@ mod tests {
         assert_eq!(annotation(&parent, KINDS), Some("Deployment.apps,Namespace,Service"));
         assert_eq!(annotation(&parent, NAMESPACES), Some("away"));
         assert_eq!(label(&parent, ID), Some(id("set", "home").as_str()));
-        assert_eq!(parse_kind("Deployment.apps"), GroupKind::new("apps", "Deployment"));
     }
 }

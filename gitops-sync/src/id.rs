@@ -72,6 +72,12 @@ impl GroupKind {
     pub fn new(group: impl Into<String>, kind: impl Into<String>) -> Self {
         Self { group: group.into(), kind: kind.into() }
     }
+
+    /// What [`Display`](fmt::Display) has written.
+    pub(crate) fn parse(text: &str) -> Self {
+        let (kind, group) = text.split_once('.').unwrap_or((text, ""));
+        Self::new(group, kind)
+    }
 }
 
 /// `Deployment.apps`, `Service`: as kubectl and ApplySet annotations write it.
@@ -100,5 +106,7 @@ mod tests {
         assert_eq!(web.to_string(), "apps/Deployment airflow/web");
         assert_eq!(ResourceId::new("", "Namespace", "airflow").to_string(), "Namespace airflow");
         assert_eq!(web.group_kind().to_string(), "Deployment.apps");
+        assert_eq!(GroupKind::parse("Deployment.apps"), web.group_kind());
+        assert_eq!(GroupKind::parse("Service"), GroupKind::new("", "Service"));
     }
 }

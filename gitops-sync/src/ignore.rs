@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::application::IgnoreDifferences;
 use crate::fields::remove_owned;
 use crate::id::ResourceId;
-use crate::live::Live;
+use crate::live::Object;
 use crate::structured_merge::{PathElement, Type};
 
 /// Fields that somebody else decides about, in the resources it selects.
@@ -132,11 +132,11 @@ pub(crate) fn apply(
     rules: &[IgnoreRule],
     id: &ResourceId,
     wanted: &mut Value,
-    (live, ty): (&Live, Option<&Arc<Type>>),
+    (live, ty): (&Object<'_>, Option<&Arc<Type>>),
     manager: &str,
 ) {
     for rule in rules.iter().filter(|rule| rule.selects(id)) {
-        for entry in live.managed.iter().filter(|entry| rule.managers.iter().any(|name| **name == *entry.manager)) {
+        for entry in live.managed.iter().filter(|entry| rule.managers.iter().any(|name| **name == entry.manager)) {
             remove_owned(wanted, &entry.fields());
         }
         let mut places = rule.places(wanted);
@@ -149,7 +149,7 @@ pub(crate) fn apply(
     }
 }
 
-fn ignore(wanted: &mut Value, place: &[PathElement], (live, ty): (&Live, Option<&Arc<Type>>), manager: &str) {
+fn ignore(wanted: &mut Value, place: &[PathElement], (live, ty): (&Object<'_>, Option<&Arc<Type>>), manager: &str) {
     let path = name_items(place, wanted, ty);
     let adopted = match find(&live.value, &path) {
         Some(value) if !is_owned_by_other(live, &path, manager) => Some(value.clone()),
@@ -169,8 +169,8 @@ fn ignore(wanted: &mut Value, place: &[PathElement], (live, ty): (&Live, Option<
     }
 }
 
-fn is_owned_by_other(live: &Live, path: &[PathElement], manager: &str) -> bool {
-    let others = live.managed.iter().filter(|entry| &*entry.manager != manager);
+fn is_owned_by_other(live: &Object<'_>, path: &[PathElement], manager: &str) -> bool {
+    let others = live.managed.iter().filter(|entry| entry.manager != manager);
     others.map(|entry| entry.fields()).any(|fields| {
         let (mut set, mut value) = (&fields, &live.value);
         for step in path {
@@ -271,6 +271,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::live::Live;
 
     fn deployment(replicas: i64, image: &str) -> Value {
         json!({"spec": {"replicas": replicas, "template": {"containers": [
@@ -281,10 +282,11 @@ mod tests {
         let mut value = deployment(5, "live");
         value["metadata"] = json!({"managedFields": [{"manager": manager, "operation": "Update",
             "fieldsV1": {"f:spec": {"f:replicas": {}}}}]});
-        Live::read(value)
+        Live::of_value(&value)
     }
 
     fn applied(rule: IgnoreRule, live: &Live) -> Value {
+        let live = &live.read();
         let mut wanted = deployment(1, "wanted");
         let id = ResourceId::new("apps", "Deployment", "web").in_namespace("a");
         apply(&[rule], &id, &mut wanted, (live, None), "us");
@@ -298,11 +300,11 @@ mod tests {
             "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["n"], "items": item}}});
         let ty = crate::structured_merge::type_from_json_schema(&schema, &|_| None);
         let object = |items: Value| json!({"list": items});
-        let live = Live::read(object(json!([{"n": 1, "name": "b", "size": 5}, {"n": 2, "name": "a", "size": 6}])));
+        let live = Live::of_value(&object(json!([{"n": 1, "name": "b", "size": 5}, {"n": 2, "name": "a", "size": 6}])));
         let mut wanted = object(json!([{"n": 2, "name": "b", "size": 1}, {"n": 3, "name": "c", "size": 1}]));
         let id = ResourceId::new("example.com", "Widget", "w");
         let rule = IgnoreRule::new("*", "*").pointer("/list/[n=2]/size").pointer("/list/1");
-        apply(&[rule], &id, &mut wanted, (&live, Some(&ty)), "us");
+        apply(&[rule], &id, &mut wanted, (&live.read(), Some(&ty)), "us");
         assert_eq!(wanted, object(json!([{"n": 2, "name": "b", "size": 6}])));
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::applyset;
 use crate::cluster::{ApplyMode, Cluster, ClusterError, ResourceType};
-use crate::id::ResourceId;
+use crate::id::{GroupKind, ResourceId};
 use crate::live;
 use crate::ownership::Owner;
 
@@ -42,7 +42,36 @@ impl From<Inventory> for Vec<Entry> {
     }
 }
 
+/// UIDs by kind, namespace and name: what many resources share is written
+/// once, because a ConfigMap has room for 1 MiB.
+type Grouped = BTreeMap<String, BTreeMap<String, BTreeMap<String, Option<String>>>>;
+
 impl Inventory {
+    fn of_text(text: &str) -> serde_json::Result<Self> {
+        let mut entries = BTreeMap::new();
+        for (kind, namespaces) in serde_json::from_str::<Grouped>(text)? {
+            let GroupKind { group, kind } = GroupKind::parse(&kind);
+            for (namespace, names) in namespaces {
+                let namespace = Some(namespace).filter(|namespace| !namespace.is_empty());
+                entries.extend(names.into_iter().map(|(name, uid)| {
+                    let (group, kind, namespace) = (group.clone(), kind.clone(), namespace.clone());
+                    (ResourceId { group, kind, namespace, name }, uid)
+                }));
+            }
+        }
+        Ok(Self { entries })
+    }
+
+    fn to_text(&self) -> String {
+        let mut grouped = Grouped::new();
+        for (id, uid) in &self.entries {
+            let namespaces = grouped.entry(id.group_kind().to_string()).or_default();
+            let names = namespaces.entry(id.namespace.clone().unwrap_or_default()).or_default();
+            names.insert(id.name.clone(), uid.clone());
+        }
+        serde_json::to_string(&grouped).expect("ids and UIDs are plain text")
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&ResourceId, Option<&str>)> {
         self.entries.iter().map(|(id, uid)| (id, uid.as_deref()))
     }
@@ -110,11 +139,12 @@ pub(crate) async fn load(cluster: &Cluster, owner: &Owner, adopts: bool) -> Resu
     let read = |source| InventoryError::Read { id: Box::new(owner.inventory_id()), source };
     let mut found = live::read(cluster, [(id.clone(), kind_of(owner))]).await.map_err(read)?;
     let Some(live) = found.remove(&id) else { return Ok(Inventory::default()) };
+    let object = live.read().value;
     if owner.is_apply_set() {
-        return applyset::members(cluster, &id, &live.value, adopts).await;
+        return applyset::members(cluster, &id, &object, adopts).await;
     }
-    let text = live.value.pointer(&format!("/data/{FIELD}")).and_then(Value::as_str).unwrap_or("[]");
-    serde_json::from_str(text).map_err(|source| InventoryError::Parse { id: Box::new(id), source })
+    let text = object.pointer(&format!("/data/{FIELD}")).and_then(Value::as_str).unwrap_or("{}");
+    Inventory::of_text(text).map_err(|source| InventoryError::Parse { id: Box::new(id), source })
 }
 
 /// Writes the list; what it holds is never more than a superset of the
@@ -135,19 +165,18 @@ pub(crate) async fn save(
     let mode = ApplyMode { manager: &manager, force: true, dry_run: false };
     let saved = cluster.apply(&kind, &id, &object, mode).await?;
     let scope = kind.collection(id.namespace.as_deref());
-    cluster.mirror().put(&scope, &id, std::sync::Arc::new(live::Live::read(saved)));
+    cluster.mirror().put(&scope, &id, std::sync::Arc::new(saved));
     Ok(())
 }
 
 fn config_map(id: &ResourceId, inventory: &Inventory) -> Value {
-    let list = serde_json::to_string(inventory).expect("ids and UIDs are plain text");
     json!({
         "apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {
             "name": id.name, "namespace": id.namespace,
             "labels": {"app.kubernetes.io/managed-by": "gitops-sync"},
         },
-        "data": {FIELD: list},
+        "data": {FIELD: inventory.to_text()},
     })
 }
 
@@ -174,8 +203,20 @@ mod tests {
         inventory.insert(ResourceId::new("apps", "Deployment", "web").in_namespace("a"), Some("u1".to_owned()));
         inventory.insert(ResourceId::new("", "Namespace", "a"), None);
         let map = config_map(&ResourceId::new("", "ConfigMap", "i").in_namespace("a"), &inventory);
-        let back: Inventory = serde_json::from_str(map["data"][FIELD].as_str().unwrap()).unwrap();
-        assert_eq!(back, inventory);
+        let text = map["data"][FIELD].as_str().unwrap();
+        assert_eq!(text, r#"{"Deployment.apps":{"a":{"web":"u1"}},"Namespace":{"":{"a":null}}}"#);
+        assert_eq!(Inventory::of_text(text).unwrap(), inventory);
+    }
+
+    #[test]
+    fn many_resources_fit_into_a_config_map() {
+        let mut inventory = Inventory::default();
+        for number in 0..12_000 {
+            let name = format!("a-name-of-about-thirty-letters-{number}");
+            let id = ResourceId::new("apps", "Deployment", name).in_namespace("a-long-namespace");
+            inventory.insert(id, Some("01234567-89ab-cdef-0123-456789abcdef".to_owned()));
+        }
+        assert!(inventory.to_text().len() < 1 << 20);
     }
 
     #[test]

@@ -60,7 +60,7 @@
 //! # Limitations
 //!
 //! - An inventory other than an [ApplySet](Owner::apply_set) is one ConfigMap,
-//!   which has room for about 7,000 resources.
+//!   which has room for 10,000 to 20,000 resources, by the length of their names.
 //! - A dry run does not see what an apply of another resource in the same sync
 //!   would change for it.
 //! - Argo CD's Lua health checks are not run; custom resources have no health
@@ -97,6 +97,7 @@ mod live;
 mod manifest;
 mod mask;
 mod mirror;
+mod object;
 mod options;
 mod order;
 mod ownership;

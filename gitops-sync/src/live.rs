@@ -6,59 +6,16 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use serde_json::Value;
 
-use crate::cluster::{Cluster, ClusterError, ResourceType, resource_version};
-use crate::fields::ManagedEntry;
+use crate::cluster::{Cluster, ClusterError, ResourceType, Selection};
 use crate::id::ResourceId;
 pub(crate) use crate::mirror::Mirror;
-use crate::structured_merge::FieldSet;
+pub(crate) use crate::object::{Live, Object};
 
 /// From this many resources of one kind in one namespace on, a list is
 /// cheaper than as many single reads.
 const LIST_FROM: usize = 6;
 /// A list that has this many times the objects we want is given up.
 const LIST_WASTE: u64 = 20;
-
-/// A live object, with its managed fields kept apart and unparsed.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Live {
-    pub(crate) value: Value,
-    pub(crate) managed: Vec<ManagedEntry>,
-}
-
-impl Live {
-    pub(crate) fn read(mut value: Value) -> Self {
-        let entries = value
-            .get_mut("metadata")
-            .and_then(Value::as_object_mut)
-            .and_then(|metadata| metadata.remove("managedFields"));
-        let managed = entries.as_ref().and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        Self { managed: managed.iter().map(ManagedEntry::read).collect(), value }
-    }
-
-    pub(crate) fn text(&self, field: &str) -> &str {
-        self.value["metadata"][field].as_str().unwrap_or_default()
-    }
-
-    pub(crate) fn uid(&self) -> &str {
-        self.text("uid")
-    }
-
-    pub(crate) fn resource_version(&self) -> &str {
-        resource_version(&self.value)
-    }
-
-    pub(crate) fn is_being_deleted(&self) -> bool {
-        !self.text("deletionTimestamp").is_empty()
-    }
-
-    /// Everything that `manager` has applied.
-    pub(crate) fn applied_by(&self, manager: &str) -> FieldSet {
-        let mut all = FieldSet::new();
-        let ours = self.managed.iter().filter(|entry| entry.is_apply && &*entry.manager == manager);
-        ours.for_each(|entry| all.extend(&entry.fields()));
-        all
-    }
-}
 
 /// Reads those of `wanted` that exist.
 pub(crate) async fn read(
@@ -122,7 +79,7 @@ pub(crate) async fn get_each(
 ) -> Result<Objects, ClusterError> {
     let reads = ids.into_iter().map(|id| async move {
         let object = cluster.get(kind, &id).await?;
-        Ok(object.map(|object| (id, Arc::new(Live::read(object)))))
+        Ok(object.map(|object| (id, Arc::new(object))))
     });
     Ok(try_join_all(reads).await?.into_iter().flatten().collect())
 }
@@ -137,7 +94,9 @@ pub(crate) async fn list_scope(
     let mut found = Objects::new();
     let mut next: Option<String> = None;
     loop {
-        let page = match cluster.list(&scope.kind, scope.namespace.as_deref(), None, next.as_deref()).await {
+        let selection =
+            Selection { namespace: scope.namespace.as_deref(), from: next.as_deref(), ..Selection::default() };
+        let page = match cluster.list(&scope.kind, selection, |id| ids.contains(id)).await {
             // The continuation has expired: what is missing is read one by one.
             Err(error) if next.is_some() && error.status().is_some_and(|status| status.code == 410) => {
                 let missing = ids.iter().filter(|id| !found.contains_key(*id)).cloned().collect();
@@ -145,12 +104,7 @@ pub(crate) async fn list_scope(
             }
             page => page?,
         };
-        for object in page.items {
-            let id = id_of(&scope.kind, &object);
-            if ids.contains(&id) {
-                found.insert(id, Arc::new(Live::read(object)));
-            }
-        }
+        found.extend(page.items.into_iter().map(|(id, live)| (id, Arc::new(live))));
         next = page.next;
         let left = ids.len().saturating_sub(found.len()) as u64;
         if next.is_none() || left == 0 {
@@ -167,21 +121,4 @@ pub(crate) fn id_of(kind: &ResourceType, object: &Value) -> ResourceId {
     let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let id = ResourceId::new(kind.group.clone(), kind.kind.clone(), text("/metadata/name"));
     if kind.namespaced { id.in_namespace(text("/metadata/namespace")) } else { id }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn managed_fields_are_kept_apart() {
-        let live = Live::read(json!({"metadata": {"uid": "u", "managedFields": [
-            {"manager": "us", "operation": "Apply", "fieldsV1": {"f:spec": {"f:a": {}}}},
-            {"manager": "us", "operation": "Update", "fieldsV1": {"f:spec": {"f:b": {}}}}]}}));
-        assert_eq!(live.value, json!({"metadata": {"uid": "u"}}));
-        assert_eq!(live.applied_by("us"), FieldSet::of_fields(&[&["spec", "a"]]));
-        assert!(live.applied_by("them").is_empty());
-    }
 }

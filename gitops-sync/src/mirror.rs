@@ -271,7 +271,7 @@ impl Watcher {
             version.replace_range(.., resource_version(&object));
             let id = id_of(&self.kind, &object);
             if lock(&self.copy).wanted.contains(&id) {
-                let live = Arc::new(Live::read(object));
+                let live = Arc::new(Live::of_value(&object));
                 lock(&self.copy).keep_newer(id, live);
             }
         }

@@ -91,7 +91,7 @@ pub(super) async fn discover(cluster: &Cluster) -> Result<Kinds, ClusterError> {
     let ask = |path: &str| {
         let mut ask = Ask::get("ask which kinds the cluster serves", path);
         ask.accept = AGGREGATED;
-        cluster.ask(ask)
+        cluster.ask::<Value>(ask)
     };
     let (core, groups) = try_join(ask("/api"), ask("/apis")).await?;
     let mut kinds = Kinds { is_overview: true, ..Kinds::default() };

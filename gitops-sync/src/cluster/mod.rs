@@ -22,7 +22,7 @@ pub use error::{ClusterError, Conflict};
 use self::discovery::Kinds;
 use self::limit::Limiter;
 pub use self::request::Propagation;
-pub(crate) use self::request::{ApplyMode, Deleted};
+pub(crate) use self::request::{ApplyMode, Deleted, Selection};
 use self::schema::Schemas;
 use crate::id::{GroupKind, ResourceId};
 use crate::live::Mirror;

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use http::{Method, Request, StatusCode, header};
 use kube::core::Status;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::discovery::ResourceType;
 use super::{Cluster, ClusterError, path_of};
 use crate::id::ResourceId;
+use crate::object::Live;
 
 const JSON: &str = "application/json";
 /// A server that doesn't know it sends whole objects, which will do.
@@ -80,21 +84,34 @@ pub(crate) enum Deleted {
     /// There is nothing left.
     Gone,
     /// It waits for finalizers, dependents or a grace period.
-    Pending(Value),
+    Pending(Live),
 }
 
 /// One page of a list.
+#[derive(Default)]
 pub(crate) struct Listed {
-    pub(crate) items: Vec<Value>,
+    /// Those that were wanted.
+    pub(crate) items: Vec<(ResourceId, Live)>,
     pub(crate) resource_version: String,
     pub(crate) next: Option<String>,
     /// How many are left after this page; the server may not say.
     pub(crate) remaining: Option<u64>,
 }
 
+/// Which part of a list, and how.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Selection<'a> {
+    pub(crate) namespace: Option<&'a str>,
+    pub(crate) labels: Option<&'a str>,
+    /// Where the page before has ended.
+    pub(crate) from: Option<&'a str>,
+    /// Metadata is enough.
+    pub(crate) metadata_only: bool,
+}
+
 impl Cluster {
     /// The live object, or `None` if there is none.
-    pub(crate) async fn get(&self, kind: &ResourceType, id: &ResourceId) -> Result<Option<Value>, ClusterError> {
+    pub(crate) async fn get(&self, kind: &ResourceType, id: &ResourceId) -> Result<Option<Live>, ClusterError> {
         match self.ask(Ask::get(format!("read {id}"), path_of(kind, id))).await {
             Ok(object) => Ok(Some(object)),
             Err(error) if error.is_not_found() => Ok(None),
@@ -102,64 +119,30 @@ impl Cluster {
         }
     }
 
-    /// One page of the objects of a kind, in one namespace or in all.
+    /// Those of one page of the objects of a kind that are `wanted`.
     ///
     /// A kind that has gone has no objects.
     pub(crate) async fn list(
         &self,
         kind: &ResourceType,
-        namespace: Option<&str>,
-        labels: Option<&str>,
-        from: Option<&str>,
+        selection: Selection<'_>,
+        wanted: impl Fn(&ResourceId) -> bool,
     ) -> Result<Listed, ClusterError> {
-        self.list_as(JSON, kind, namespace, labels, from).await
-    }
-
-    /// One page of the metadata of the objects of a kind.
-    pub(crate) async fn list_metadata(
-        &self,
-        kind: &ResourceType,
-        namespace: Option<&str>,
-        labels: Option<&str>,
-        from: Option<&str>,
-    ) -> Result<Listed, ClusterError> {
-        self.list_as(METADATA, kind, namespace, labels, from).await
-    }
-
-    async fn list_as(
-        &self,
-        accept: &'static str,
-        kind: &ResourceType,
-        namespace: Option<&str>,
-        labels: Option<&str>,
-        from: Option<&str>,
-    ) -> Result<Listed, ClusterError> {
-        let mut path = format!("{}?limit=500", kind.collection(namespace));
-        for (parameter, value) in [("labelSelector", labels), ("continue", from)] {
+        let mut path = format!("{}?limit=500", kind.collection(selection.namespace));
+        for (parameter, value) in [("labelSelector", selection.labels), ("continue", selection.from)] {
             if let Some(value) = value {
                 path.push_str(&format!("&{parameter}={}", percent_encode(value)));
             }
         }
-        let place = namespace.map(|namespace| format!(" in {namespace}")).unwrap_or_default();
+        let place = selection.namespace.map(|namespace| format!(" in {namespace}")).unwrap_or_default();
         let mut ask = Ask::get(format!("list {}{place}", kind.plural), path);
-        ask.accept = accept;
-        let answer = self.ask(ask).await;
-        let mut list = match answer {
-            Err(error) if error.is_not_found() => json!({}),
-            answer => answer?,
-        };
-        let text = |pointer| list.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (resource_version, next) = (text("/metadata/resourceVersion"), text("/metadata/continue"));
-        let remaining = list.pointer("/metadata/remainingItemCount").and_then(Value::as_u64);
-        let Value::Array(mut items) = list["items"].take() else {
-            return Ok(Listed { items: Vec::new(), resource_version, next: None, remaining });
-        };
-        for item in &mut items {
-            // Items of a list come without the type that single objects have.
-            item["apiVersion"] = kind.api_version().into();
-            item["kind"] = kind.kind.as_str().into();
+        if selection.metadata_only {
+            ask.accept = METADATA;
         }
-        Ok(Listed { items, resource_version, next: Some(next).filter(|next| !next.is_empty()), remaining })
+        match self.ask_for(ask, |body| read_page(body, kind, &wanted)).await {
+            Err(error) if error.is_not_found() => Ok(Listed::default()),
+            answer => answer,
+        }
     }
 
     /// Applies `object` with server-side apply; what it is afterwards.
@@ -169,7 +152,7 @@ impl Cluster {
         id: &ResourceId,
         object: &Value,
         mode: ApplyMode<'_>,
-    ) -> Result<Value, ClusterError> {
+    ) -> Result<Live, ClusterError> {
         let mut path = format!("{}?fieldManager={}", path_of(kind, id), percent_encode(mode.manager));
         if mode.force {
             path.push_str("&force=true");
@@ -203,7 +186,7 @@ impl Cluster {
             content_type: "application/json",
             body: object.to_string().into_bytes(),
         };
-        self.ask(ask).await.map(drop)
+        self.ask::<IgnoredAny>(ask).await.map(drop)
     }
 
     /// Changes an object with a JSON patch.
@@ -213,7 +196,7 @@ impl Cluster {
         id: &ResourceId,
         patch: &Value,
         manager: &str,
-    ) -> Result<Value, ClusterError> {
+    ) -> Result<Live, ClusterError> {
         self.ask(Ask {
             action: format!("patch {id}"),
             method: Method::PATCH,
@@ -243,7 +226,7 @@ impl Cluster {
             "propagationPolicy": policy, "preconditions": {"uid": uid},
         });
         let answer = self
-            .ask(Ask {
+            .ask::<Value>(Ask {
                 action: format!("delete {id}"),
                 method: Method::DELETE,
                 path: path_of(kind, id),
@@ -254,7 +237,7 @@ impl Cluster {
             .await;
         match answer {
             // The server answers with the object when it is not gone yet.
-            Ok(answer) if answer["kind"] != "Status" => Ok(Deleted::Pending(answer)),
+            Ok(answer) if answer["kind"] != "Status" => Ok(Deleted::Pending(Live::of_value(&answer))),
             Ok(_) => Ok(Deleted::Gone),
             Err(error) if error.is_not_found() => Ok(Deleted::Gone),
             Err(error) => Err(error),
@@ -262,11 +245,15 @@ impl Cluster {
     }
 
     /// Sends a request until it is answered for good, or time is up.
-    pub(super) async fn ask(&self, ask: Ask) -> Result<Value, ClusterError> {
+    pub(super) async fn ask<T: DeserializeOwned>(&self, ask: Ask) -> Result<T, ClusterError> {
+        self.ask_for(ask, |body| serde_json::from_slice(body)).await
+    }
+
+    async fn ask_for<T>(&self, ask: Ask, read: impl Fn(&[u8]) -> serde_json::Result<T>) -> Result<T, ClusterError> {
         let deadline = Instant::now() + self.inner.options.retry_for;
         let mut attempt = 0;
         loop {
-            let failure = match self.attempt(&ask).await {
+            let failure = match self.attempt(&ask, &read).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
@@ -282,7 +269,7 @@ impl Cluster {
         }
     }
 
-    async fn attempt(&self, ask: &Ask) -> Result<Value, Failure> {
+    async fn attempt<T>(&self, ask: &Ask, read: &impl Fn(&[u8]) -> serde_json::Result<T>) -> Result<T, Failure> {
         let request = ask.build()?;
         self.inner.limiter.acquire().await;
         let _permit = self.inner.permits.acquire().await.expect("the semaphore is never closed");
@@ -292,7 +279,7 @@ impl Cluster {
             let response = self.inner.client.send(request).await.map_err(|e| unreachable(action(), e))?;
             let (head, body) = response.into_parts();
             let body = body.collect_bytes().await.map_err(|e| unreachable(action(), e))?;
-            read_answer(action, head, &body)
+            read_answer(action, head, &body, read)
         };
         match timeout(limit, exchange).await {
             Ok(answer) => answer,
@@ -305,9 +292,14 @@ fn unreachable(action: String, error: kube::Error) -> Failure {
     ClusterError::Unreachable { action, source: Box::new(error) }.into()
 }
 
-fn read_answer(action: impl Fn() -> String, head: http::response::Parts, body: &[u8]) -> Result<Value, Failure> {
+fn read_answer<T>(
+    action: impl Fn() -> String,
+    head: http::response::Parts,
+    body: &[u8],
+    read: impl Fn(&[u8]) -> serde_json::Result<T>,
+) -> Result<T, Failure> {
     if head.status.is_success() {
-        return serde_json::from_slice(body).map_err(|source| ClusterError::Answer { action: action(), source }.into());
+        return read(body).map_err(|source| ClusterError::Answer { action: action(), source }.into());
     }
     let after = head.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let status = Box::new(read_status(head.status, body));
@@ -315,6 +307,35 @@ fn read_answer(action: impl Fn() -> String, head: http::response::Parts, body: &
     Err(Failure {
         error: ClusterError::Refused { action: action(), status },
         retry_after: after.or(advised.map(u64::from)).map(Duration::from_secs),
+    })
+}
+
+#[derive(Deserialize)]
+struct Page<'a> {
+    #[serde(default)]
+    metadata: PageMetadata,
+    // Null stands for no items.
+    #[serde(borrow, default)]
+    items: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PageMetadata {
+    resource_version: String,
+    r#continue: String,
+    remaining_item_count: Option<u64>,
+}
+
+/// What is not wanted is passed over, and never becomes a value.
+fn read_page(body: &[u8], kind: &ResourceType, wanted: impl Fn(&ResourceId) -> bool) -> serde_json::Result<Listed> {
+    let page: Page<'_> = serde_json::from_slice(body)?;
+    let items = page.items.unwrap_or_default().into_iter().map(|item| Live::of_item(item, kind, &wanted));
+    Ok(Listed {
+        items: items.filter_map(Result::transpose).collect::<Result<_, _>>()?,
+        resource_version: page.metadata.resource_version,
+        next: Some(page.metadata.r#continue).filter(|next| !next.is_empty()),
+        remaining: page.metadata.remaining_item_count,
     })
 }
 

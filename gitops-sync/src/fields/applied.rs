@@ -11,12 +11,15 @@ use crate::structured_merge::{FieldSet, PathElement, equal};
 /// `wanted` has, and every one of them has the wanted value. `false` means
 /// that only the server can tell, because it writes values its own way
 /// (`1000m` as `1`), fills in defaults below an atomic field, and so on.
-pub(crate) fn is_applied(wanted: &Value, live: &Value, managed: &[ManagedEntry], manager: &str) -> bool {
-    let mut ours = managed.iter().filter(|entry| entry.is_apply && &*entry.manager == manager);
+pub(crate) fn is_applied(wanted: &Value, live: &Value, managed: &[ManagedEntry<'_>], manager: &str) -> bool {
+    let mut ours = managed.iter().filter(|entry| entry.is_apply() && entry.manager == manager);
     let (Some(entry), None) = (ours.next(), ours.next()) else { return false };
     // Under another version of the API the fields may have other names.
     let version = wanted["apiVersion"].as_str();
-    if version != Some(&*entry.api_version) || live["apiVersion"].as_str() != version || !entry.subresource.is_empty() {
+    if version != Some(entry.api_version.as_ref())
+        || live["apiVersion"].as_str() != version
+        || !entry.subresource.is_empty()
+    {
         return false;
     }
     let set = entry.fields();
@@ -108,21 +111,21 @@ mod tests {
 
     use super::*;
 
-    fn managed(fields: Value) -> Vec<ManagedEntry> {
-        vec![ManagedEntry::read(&json!({
-            "manager": "us", "operation": "Apply", "apiVersion": "v1", "fieldsV1": fields,
-        }))]
+    /// What applied it last owns these fields.
+    fn is_applied_by(manager: &str, wanted: &Value, live: &Value, fields: &Value) -> bool {
+        let entry = json!({"manager": "us", "operation": "Apply", "apiVersion": "v1", "fieldsV1": fields}).to_string();
+        is_applied(wanted, live, &[serde_json::from_str(&entry).unwrap()], manager)
     }
 
     fn service(spec: Value) -> Value {
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "labels": {"a": "b"}}, "spec": spec})
     }
 
-    fn owned_service() -> Vec<ManagedEntry> {
-        managed(json!({
+    fn owned_service() -> Value {
+        json!({
             "f:metadata": {"f:labels": {"f:a": {}}},
             "f:spec": {"f:selector": {}, "f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {".": {}, "f:port": {}}}},
-        }))
+        })
     }
 
     #[test]
@@ -133,10 +136,10 @@ mod tests {
             "ports": [{"port": 80, "protocol": "TCP", "targetPort": 80}],
         }));
         live["metadata"]["labels"]["foreign"] = json!("x");
-        assert!(is_applied(&wanted, &live, &owned_service(), "us"));
-        assert!(!is_applied(&wanted, &live, &owned_service(), "them"));
+        assert!(is_applied_by("us", &wanted, &live, &owned_service()));
+        assert!(!is_applied_by("them", &wanted, &live, &owned_service()));
         live["spec"]["selector"]["app"] = json!("other");
-        assert!(!is_applied(&wanted, &live, &owned_service(), "us"));
+        assert!(!is_applied_by("us", &wanted, &live, &owned_service()));
     }
 
     #[test]
@@ -144,35 +147,34 @@ mod tests {
         let live = service(json!({"selector": {"app": "web"}, "type": "ClusterIP",
             "ports": [{"port": 80, "protocol": "TCP"}]}));
         let more = service(json!({"selector": {"app": "web"}, "ports": [{"port": 80}], "type": "ClusterIP"}));
-        assert!(!is_applied(&more, &live, &owned_service(), "us"));
+        assert!(!is_applied_by("us", &more, &live, &owned_service()));
         let less = service(json!({"selector": {"app": "web"}}));
-        assert!(!is_applied(&less, &live, &owned_service(), "us"));
+        assert!(!is_applied_by("us", &less, &live, &owned_service()));
         let mut relabelled = service(json!({"selector": {"app": "web"}, "ports": [{"port": 80}]}));
         relabelled["metadata"].as_object_mut().unwrap().remove("labels");
-        assert!(!is_applied(&relabelled, &live, &owned_service(), "us"));
+        assert!(!is_applied_by("us", &relabelled, &live, &owned_service()));
     }
 
     #[test]
     fn another_order_is_for_the_server() {
-        let set = managed(
-            json!({"f:spec": {"f:list": {"k:{\"n\":1}": {".": {}, "f:n": {}}, "k:{\"n\":2}": {".": {}, "f:n": {}}}}}),
-        );
+        let set =
+            json!({"f:spec": {"f:list": {"k:{\"n\":1}": {".": {}, "f:n": {}}, "k:{\"n\":2}": {".": {}, "f:n": {}}}}});
         let object =
             |list: Value| json!({"apiVersion": "v1", "kind": "K", "metadata": {"name": "k"}, "spec": {"list": list}});
         let live = object(json!([{"n": 1}, {"n": 7}, {"n": 2}]));
-        assert!(is_applied(&object(json!([{"n": 1}, {"n": 2}])), &live, &set, "us"));
-        assert!(!is_applied(&object(json!([{"n": 2}, {"n": 1}])), &live, &set, "us"));
+        assert!(is_applied_by("us", &object(json!([{"n": 1}, {"n": 2}])), &live, &set));
+        assert!(!is_applied_by("us", &object(json!([{"n": 2}, {"n": 1}])), &live, &set));
     }
 
     #[test]
     fn ambiguous_keys_are_for_the_server() {
-        let set = managed(json!({"f:spec": {"f:ports": {
+        let set = json!({"f:spec": {"f:ports": {
             "k:{\"port\":53,\"protocol\":\"TCP\"}": {".": {}, "f:port": {}},
-            "k:{\"port\":53,\"protocol\":\"UDP\"}": {".": {}, "f:port": {}, "f:protocol": {}}}}}));
+            "k:{\"port\":53,\"protocol\":\"UDP\"}": {".": {}, "f:port": {}, "f:protocol": {}}}}});
         let object = |ports: Value| json!({"apiVersion": "v1", "kind": "K", "metadata": {"name": "k"}, "spec": {"ports": ports}});
         let live = object(json!([{"port": 53, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}]));
         // The exact one goes first, then only one is left for the other.
-        assert!(!is_applied(&object(json!([{"port": 53}, {"port": 53, "protocol": "UDP"}])), &live, &set, "us"));
-        assert!(!is_applied(&object(json!([{"port": 53}, {"port": 53}])), &live, &set, "us"));
+        assert!(!is_applied_by("us", &object(json!([{"port": 53}, {"port": 53, "protocol": "UDP"}])), &live, &set));
+        assert!(!is_applied_by("us", &object(json!([{"port": 53}, {"port": 53}])), &live, &set));
     }
 }

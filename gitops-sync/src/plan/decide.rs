@@ -11,7 +11,7 @@ use crate::diff::{self, FieldChange};
 use crate::fields::{ManagedEntry, is_applied, project, remove_owned};
 use crate::id::ResourceId;
 use crate::ignore;
-use crate::live::Live;
+use crate::live::{Live, Object};
 use crate::manifest::annotation;
 use crate::mask::Mask;
 use crate::options::{ConflictPolicy, SyncOptions};
@@ -69,14 +69,14 @@ impl Decision {
 pub(crate) async fn decide(
     cluster: &Cluster,
     subject: Subject<'_>,
-    live: Option<&Live>,
+    live: Option<&Object<'_>>,
     options: &SyncOptions,
 ) -> Result<Decision, ClusterError> {
     let Some(live) = live else { return create(cluster, subject, options).await };
     if let Some(decision) = decide_at_once(subject, live, options) {
         return Ok(decision);
     }
-    let key = Key::new(subject, live, options);
+    let key = Key::new(subject, (live.uid(), live.resource_version()), options);
     if let Some(known) = cluster.verdicts().find(subject.id, &key) {
         return Ok(known);
     }
@@ -99,7 +99,7 @@ pub(crate) async fn decide(
     Ok(decision)
 }
 
-fn decide_at_once(subject: Subject<'_>, live: &Live, options: &SyncOptions) -> Option<Decision> {
+fn decide_at_once(subject: Subject<'_>, live: &Object<'_>, options: &SyncOptions) -> Option<Decision> {
     if live.is_being_deleted() {
         return Some(Decision::blocked(Block::Terminating));
     }
@@ -114,20 +114,17 @@ fn decide_at_once(subject: Subject<'_>, live: &Live, options: &SyncOptions) -> O
 }
 
 /// Whether fields that an earlier tool applied are to become ours.
-fn migrates(live: &Live, options: &SyncOptions) -> bool {
+fn migrates(live: &Object<'_>, options: &SyncOptions) -> bool {
     let has_earlier = live.managed.iter().any(|entry| is_earlier(entry, options));
     has_earlier || (!options.migrate_from.is_empty() && annotation(&live.value, LAST_APPLIED).is_some())
 }
 
-pub(crate) fn is_earlier(entry: &ManagedEntry, options: &SyncOptions) -> bool {
-    entry.subresource.is_empty() && options.migrate_from.iter().any(|manager| **manager == *entry.manager)
+pub(crate) fn is_earlier(entry: &ManagedEntry<'_>, options: &SyncOptions) -> bool {
+    entry.subresource.is_empty() && options.migrate_from.iter().any(|manager| **manager == entry.manager)
 }
 
 async fn create(cluster: &Cluster, subject: Subject<'_>, options: &SyncOptions) -> Result<Decision, ClusterError> {
-    let mut wanted = subject.manifest.clone();
-    hide(subject.id, [&mut wanted]);
-    let sides = Some(Sides { live: None, wanted: Some(wanted) });
-    let decision = Decision { sides, ..Decision::new(Action::Create) };
+    let decision = Decision::new(Action::Create);
     if !options.check_creates {
         return Ok(decision);
     }
@@ -136,7 +133,7 @@ async fn create(cluster: &Cluster, subject: Subject<'_>, options: &SyncOptions) 
         Ok(_) => Ok(decision),
         // Its namespace or its definition is still to come.
         Err(error) if error.is_not_found() => Ok(decision),
-        Err(error) => Ok(Decision { sides: decision.sides, ..refused(error)? }),
+        Err(error) => refused(error),
     }
 }
 
@@ -153,7 +150,7 @@ fn refused(error: ClusterError) -> Result<Decision, ClusterError> {
     }
 }
 
-fn hide<'a>(id: &ResourceId, objects: impl IntoIterator<Item = &'a mut Value>) {
+pub(super) fn hide<'a>(id: &ResourceId, objects: impl IntoIterator<Item = &'a mut Value>) {
     if id.is("", "Secret") {
         let mut mask = Mask::default();
         objects.into_iter().for_each(|object| mask.hide(object));
@@ -164,7 +161,7 @@ fn hide<'a>(id: &ResourceId, objects: impl IntoIterator<Item = &'a mut Value>) {
 struct Compare<'a> {
     cluster: &'a Cluster,
     subject: Subject<'a>,
-    live: &'a Live,
+    live: &'a Object<'a>,
     options: &'a SyncOptions,
     body: &'a Value,
     migrates: bool,
@@ -177,7 +174,7 @@ impl Compare<'_> {
             return Ok(Decision::new(Action::Keep));
         }
         let error = match self.try_apply(self.options.conflicts == ConflictPolicy::TakeOver).await {
-            Ok(merged) => return Ok(self.compare(&merged)),
+            Ok(merged) => return Ok(self.compare(merged.read())),
             Err(error) => error,
         };
         let conflicts = error.conflicts();
@@ -192,8 +189,7 @@ impl Compare<'_> {
 
     async fn try_apply(&self, force: bool) -> Result<Live, ClusterError> {
         let mode = ApplyMode { manager: &self.options.field_manager, force, dry_run: true };
-        let merged = self.cluster.apply(self.subject.kind, self.subject.id, self.body, mode).await?;
-        Ok(Live::read(merged))
+        self.cluster.apply(self.subject.kind, self.subject.id, self.body, mode).await
     }
 
     async fn conflict(&self, conflicts: Vec<Conflict>) -> Result<Decision, ClusterError> {
@@ -202,7 +198,7 @@ impl Compare<'_> {
             Err(error) if error.is_immutable() => return Ok(self.immutable(&error)),
             Err(error) => return refused(error),
         };
-        let decision = self.compare(&merged);
+        let decision = self.compare(merged.read());
         let may_take = match &self.options.conflicts {
             ConflictPolicy::Respect => false,
             ConflictPolicy::TakeOver => true,
@@ -227,11 +223,11 @@ impl Compare<'_> {
     }
 
     /// Compares the live object with what the server would make of it.
-    fn compare(&self, merged: &Live) -> Decision {
+    fn compare(&self, merged: Object<'_>) -> Decision {
         let manager = self.options.field_manager.as_str();
         let after = merged.applied_by(manager);
         let mut before = self.live.applied_by(manager);
-        let (mut from, mut to) = (self.live.value.clone(), merged.value.clone());
+        let (mut from, mut to) = (self.live.value.clone(), merged.value);
         let is_recorded = before == after && !self.migrates;
         if self.migrates {
             let earlier = self.earlier_fields();

@@ -7,7 +7,8 @@ mod verdict;
 
 use std::collections::{BTreeSet, HashSet};
 
-use futures::future::{join, join_all};
+use futures::future::join;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::decide::{Decision, LAST_APPLIED, Subject, decide, is_earlier, remove_server_fields};
@@ -21,7 +22,7 @@ use crate::hook::{Phase, wave};
 use crate::id::ResourceId;
 use crate::ignore;
 use crate::inventory::{self, Inventory, InventoryError};
-use crate::live::{self, Live, Objects};
+use crate::live::{self, Objects};
 use crate::manifest::Manifest;
 use crate::options::SyncOptions;
 use crate::order;
@@ -165,13 +166,14 @@ async fn wanted_steps(
     options: &SyncOptions,
 ) -> Result<Vec<Step>, PlanError> {
     let decisions = wanted.into_iter().map(|wanted| async {
-        let found: Option<&Live> = live.get(wanted.manifest.id()).map(|live| &**live);
-        match decide(cluster, wanted.subject(), found, options).await {
-            Ok(decision) => Ok(Step::wanted(wanted, decision, found, options)),
+        let found = live.get(wanted.manifest.id()).map(|live| live.read());
+        match decide(cluster, wanted.subject(), found.as_ref(), options).await {
+            Ok(decision) => Ok(Step::wanted(wanted, decision, found.as_ref(), options)),
             Err(source) => Err(PlanError::Compare { id: Box::new(wanted.manifest.id().clone()), source }),
         }
     });
-    join_all(decisions).await.into_iter().collect()
+    // No more at a time than there may be requests: each has its object at hand.
+    stream::iter(decisions).buffered(cluster.options().concurrency).try_collect().await
 }
 
 /// Hooks run in every sync that changes something, and in no other.

@@ -10,7 +10,7 @@ use crate::desired::{Desired, has_sync_option};
 use crate::hook::wave;
 use crate::id::ResourceId;
 use crate::inventory::Inventory;
-use crate::live::{Live, Objects};
+use crate::live::{Object, Objects};
 use crate::manifest::annotation;
 use crate::options::{PrunePolicy, SyncOptions};
 use crate::ownership::Claim;
@@ -31,21 +31,21 @@ pub(super) fn steps(
         desired.wanted.iter().filter_map(|wanted| Some(live.get(wanted.manifest.id())?.uid())).collect();
     let mut steps: Vec<Step> = former
         .iter()
-        .filter_map(|(id, kind)| Some((id, kind, &**live.get(id)?)))
+        .filter_map(|(id, kind)| Some((id, kind, live.get(id)?.read())))
         .filter(|(id, _, live)| is_ours(id, live, inventory, options) && !wanted_uids.contains(live.uid()))
-        .map(|(id, kind, live)| step(id, kind, live, desired, &options.prune))
+        .map(|(id, kind, live)| step(id, kind, &live, desired, &options.prune))
         .collect();
     guard_numbers(&mut steps, inventory, desired, &options.prune);
     steps
 }
 
-fn is_ours(id: &ResourceId, live: &Live, inventory: &Inventory, options: &SyncOptions) -> bool {
+fn is_ours(id: &ResourceId, live: &Object<'_>, inventory: &Inventory, options: &SyncOptions) -> bool {
     let recorded = inventory.uid(id);
     let is_marked = options.owner.as_ref().is_some_and(|owner| owner.claim(id, &live.value) == Claim::Ours);
     is_marked && recorded.is_none_or(|uid| uid == live.uid())
 }
 
-fn step(id: &ResourceId, kind: &ResourceType, live: &Live, desired: &Desired, policy: &PrunePolicy) -> Step {
+fn step(id: &ResourceId, kind: &ResourceType, live: &Object<'_>, desired: &Desired, policy: &PrunePolicy) -> Step {
     let mut step = Step::bare(id.clone(), kind.clone(), Action::Prune);
     step.wave = wave(&live.value);
     step.basis = Some(basis_of(live));
@@ -113,6 +113,7 @@ mod tests {
 
     use super::*;
     use crate::id::GroupKind;
+    use crate::live::Live;
     use crate::manifest::Manifest;
     use crate::ownership::Owner;
 
@@ -153,7 +154,7 @@ mod tests {
             let id = manifest.id().clone();
             self.inventory.insert(id.clone(), Some(format!("uid-{name}")));
             self.former.push((id.clone(), kind));
-            self.live.insert(id, Arc::new(Live::read(manifest.into_value())));
+            self.live.insert(id, Arc::new(Live::of_value(manifest.value())));
         }
 
         fn blocks(&self, desired: &Desired) -> Vec<(String, Option<Block>)> {
@@ -222,9 +223,9 @@ mod tests {
         let id = world.former[0].0.clone();
         world.inventory.insert(id, Some("another-uid".to_owned()));
         let id = world.former[1].0.clone();
-        let mut value = world.live[&id].value.clone();
+        let mut value = world.live[&id].whole();
         value["metadata"]["annotations"] = json!({"config.k8s.io/owning-inventory": "a/other"});
-        world.live.insert(id, Arc::new(Live::read(value)));
+        world.live.insert(id, Arc::new(Live::of_value(&value)));
         assert_eq!(world.blocks(&something_wanted()), []);
         assert_eq!(GroupKind::new("", "ConfigMap"), world.former[0].0.group_kind());
     }

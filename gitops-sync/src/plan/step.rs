@@ -3,14 +3,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::decide::{Decision, Subject};
+use super::decide::{Decision, Subject, hide};
 use crate::cluster::{Conflict, ResourceType};
 use crate::desired::{Hook, Wanted};
 use crate::diff::{self, FieldChange};
 use crate::health::Health;
 use crate::hook::{DeletePolicy, Phase, wave};
 use crate::id::ResourceId;
-use crate::live::Live;
+use crate::live::Object;
 use crate::options::SyncOptions;
 
 /// What is done with a resource.
@@ -193,12 +193,12 @@ pub(crate) struct Sides {
     pub(crate) wanted: Option<Value>,
 }
 
-pub(crate) fn basis_of(live: &Live) -> Basis {
+pub(crate) fn basis_of(live: &Object<'_>) -> Basis {
     Basis { uid: live.uid().to_owned(), resource_version: live.resource_version().to_owned() }
 }
 
 impl Step {
-    pub(crate) fn wanted(wanted: Wanted, decision: Decision, live: Option<&Live>, options: &SyncOptions) -> Self {
+    pub(crate) fn wanted(wanted: Wanted, decision: Decision, live: Option<&Object<'_>>, options: &SyncOptions) -> Self {
         let wave = wave(wanted.manifest.value());
         Self {
             id: wanted.manifest.id().clone(),
@@ -296,8 +296,16 @@ impl Step {
     ///
     /// Only fields that are wanted or owned are shown, and Secrets are masked.
     pub fn diff(&self) -> String {
-        let Some(sides) = &self.sides else { return String::new() };
-        diff::unified(&self.id.to_string(), sides.live.as_ref(), sides.wanted.as_ref())
+        let name = self.id.to_string();
+        match (&self.sides, &self.manifest) {
+            (Some(sides), _) => diff::unified(&name, sides.live.as_ref(), sides.wanted.as_ref()),
+            (None, Some(manifest)) if self.basis.is_none() && self.action != Action::Run => {
+                let mut wanted = manifest.clone();
+                hide(&self.id, [&mut wanted]);
+                diff::unified(&name, None, Some(&wanted))
+            }
+            (None, _) => String::new(),
+        }
     }
 
     /// Where it stands in a plan: what is pruned comes after what is applied.

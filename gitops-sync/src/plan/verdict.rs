@@ -25,7 +25,7 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    pub(crate) fn new(subject: Subject<'_>, live: &Live, options: &SyncOptions) -> Self {
+    pub(crate) fn new(subject: Subject<'_>, (uid, resource_version): (&str, &str), options: &SyncOptions) -> Self {
         let mut hasher = DefaultHasher::new();
         subject.manifest.hash(&mut hasher);
         (subject.create_only, subject.recreate, subject.is_owned).hash(&mut hasher);
@@ -36,11 +36,7 @@ impl Key {
             crate::ConflictPolicy::Take(fields) => (1u8, fields).hash(&mut hasher),
             crate::ConflictPolicy::TakeOver => 2u8.hash(&mut hasher),
         }
-        Self {
-            wanted: hasher.finish(),
-            uid: live.uid().to_owned(),
-            resource_version: live.resource_version().to_owned(),
-        }
+        Self { wanted: hasher.finish(), uid: uid.to_owned(), resource_version: resource_version.to_owned() }
     }
 }
 
@@ -57,7 +53,7 @@ impl Verdicts {
 
     /// An apply of `subject` has led to `live`, so another would change nothing.
     pub(crate) fn remember_kept(&self, subject: Subject<'_>, live: &Live, options: &SyncOptions) {
-        let key = Key::new(subject, live, options);
+        let key = Key::new(subject, (live.uid(), live.resource_version()), options);
         self.remember(subject.id, key, &Decision::new(Action::Keep));
     }
 

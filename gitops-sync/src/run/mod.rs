@@ -28,6 +28,8 @@ use crate::tasks::{Task, Tasks};
 
 /// How often to ask about what no watch tells about.
 const POLL: Duration = Duration::from_secs(1);
+/// For each request that may go at a time, so many steps are begun: some of them only wait.
+const STEPS_PER_REQUEST: usize = 4;
 /// Changes often come in swarms; looking once for all of them is enough.
 const SWARM: Duration = Duration::from_millis(20);
 
@@ -58,10 +60,13 @@ pub(crate) async fn run(
         mirror,
         tasks: tasks.tasks,
         flying: FuturesUnordered::new(),
+        queue: VecDeque::new(),
+        performing: 0,
         pending: BTreeMap::new(),
         outcomes: vec![None; count],
         lives: vec![None; count],
         gone: vec![false; count],
+        inventory_error: String::new(),
         is_finished: false,
         is_stopped: false,
     };
@@ -109,11 +114,17 @@ struct Run<'a> {
     mirror: Mirror,
     tasks: Vec<Task>,
     flying: FuturesUnordered<BoxFuture<'a, Landed>>,
+    /// What may be begun as soon as others are done, by node.
+    queue: VecDeque<usize>,
+    /// How many steps are under way.
+    performing: usize,
     /// What is done but not ready, by node.
     pending: BTreeMap<usize, Pending>,
     outcomes: Vec<Option<Outcome>>,
     lives: Vec<Option<Arc<Live>>>,
     gone: Vec<bool>,
+    /// Why the inventory could not be written, if it could not.
+    inventory_error: String,
     is_finished: bool,
     /// Nothing new is begun any more.
     is_stopped: bool,
@@ -159,13 +170,26 @@ impl<'a> Run<'a> {
             (Action::Blocked, Some(block)) => vec![self.fail(node, &StepError::Blocked(block.clone()))],
             _ if self.is_stopped => vec![self.fail(node, &StepError::Stopped)],
             _ => {
-                let (id, action, phase) = (step.id.clone(), step.action, step.phase);
-                self.options.tell(|| Event::Started { id, action, phase });
-                let (cluster, options) = (self.cluster, self.options);
-                let work = async move { Landed::Performed { node, result: perform(cluster, step, options).await } };
-                self.flying.push(Box::pin(work));
+                self.queue.push_back(node);
+                self.fly();
                 Vec::new()
             }
+        }
+    }
+
+    /// Begins as much of what is queued as may go at a time.
+    fn fly(&mut self) {
+        while self.performing < self.cluster.options().concurrency * STEPS_PER_REQUEST {
+            let Some((node, (_, step))) = self.queue.pop_front().and_then(|node| Some((node, self.of_node(node)?)))
+            else {
+                return;
+            };
+            self.performing += 1;
+            let (id, action, phase) = (step.id.clone(), step.action, step.phase);
+            self.options.tell(|| Event::Started { id, action, phase });
+            let (cluster, options) = (self.cluster, self.options);
+            let work = async move { Landed::Performed { node, result: perform(cluster, step, options).await } };
+            self.flying.push(Box::pin(work));
         }
     }
 
@@ -187,7 +211,7 @@ impl<'a> Run<'a> {
     /// brought to its end.
     fn stop(&mut self) -> Vec<schedule::Event> {
         self.is_stopped = true;
-        let waiting: Vec<usize> = std::mem::take(&mut self.pending).into_keys().collect();
+        let waiting: Vec<usize> = std::mem::take(&mut self.pending).into_keys().chain(self.queue.drain(..)).collect();
         waiting.into_iter().map(|node| self.fail(node, &StepError::Stopped)).collect()
     }
 
@@ -204,15 +228,20 @@ impl<'a> Run<'a> {
 
     fn skip(&mut self, node: usize, cause: Option<usize>) {
         let Some((position, step)) = self.of_node(node) else { return };
-        let reason = match cause {
-            Some(cause) => match self.of_node(cause) {
-                Some((_, other)) => format!("{} did not succeed", other.id),
-                None => "the inventory could not be written".to_owned(),
-            },
+        let reason = match cause.map(|cause| self.of_node(cause)) {
+            Some(Some((_, other))) => format!("{} did not succeed", other.id),
+            // Nothing may be applied that the inventory does not list.
+            Some(None) => return self.fail_for_inventory(position, step),
             None => "nothing has failed".to_owned(),
         };
         self.options.tell(|| Event::Skipped { id: step.id.clone(), reason: reason.clone() });
         self.outcomes[position] = Some(Outcome::Skipped { reason });
+    }
+
+    fn fail_for_inventory(&mut self, position: usize, step: &Step) {
+        let message = self.inventory_error.clone();
+        self.options.tell(|| Event::Failed { id: step.id.clone(), message: message.clone() });
+        self.outcomes[position] = Some(Outcome::Failed { message });
     }
 
     fn fail(&mut self, node: usize, error: &StepError) -> schedule::Event {
@@ -230,10 +259,17 @@ impl<'a> Run<'a> {
 
     fn land(&mut self, landed: Landed) -> Vec<schedule::Event> {
         match landed {
-            Landed::Performed { node, result: Ok(done) } => self.performed(node, done),
-            Landed::Performed { node, result: Err(error) } => vec![self.fail(node, &error)],
+            Landed::Performed { node, result } => {
+                self.performing -= 1;
+                self.fly();
+                match result {
+                    Ok(done) => self.performed(node, done),
+                    Err(error) => vec![self.fail(node, &error)],
+                }
+            }
             Landed::Widened { node, result: Ok(()) } => vec![schedule::Event::Applied(node)],
             Landed::Widened { node, result: Err(error) } => {
+                self.inventory_error = chain(&error);
                 if let Some(owner) = &self.options.owner {
                     self.options.tell(|| Event::Failed { id: owner.inventory_id(), message: chain(&error) });
                 }
@@ -301,7 +337,7 @@ impl<'a> Run<'a> {
                 let (kind, id) = (pending.scope.kind.clone(), pending.id.clone());
                 self.flying.push(Box::pin(async move {
                     let found = cluster.get(&kind, &id).await;
-                    Landed::Polled { node, result: found.map(|found| found.map(|found| Arc::new(Live::read(found)))) }
+                    Landed::Polled { node, result: found.map(|found| found.map(Arc::new)) }
                 }));
             }
         }
@@ -364,7 +400,8 @@ impl<'a> Run<'a> {
         let rows = self.plan.steps.iter().zip(self.outcomes).zip(&self.lives);
         let resources = rows.map(|((step, outcome), live)| {
             let outcome = outcome.unwrap_or_else(|| Outcome::Skipped { reason: step.reason() });
-            let live = live.as_ref().map(|live| (&live.value, self.options.assess(&live.value)));
+            let live = live.as_ref().map(|live| live.read().value);
+            let live = live.as_ref().map(|live| (live, self.options.assess(live)));
             ResourceReport::new(step, outcome, live)
         });
         let resources = resources.collect();

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::cluster::{ApplyMode, Cluster, ClusterError, Conflict, Deleted, Propagation};
+use crate::fields::ManagedEntry;
 use crate::health::HealthStatus;
 use crate::hook::DeletePolicy;
 use crate::live::{Live, Scope};
@@ -115,8 +116,7 @@ impl Work<'_> {
 
     async fn apply(&self, body: &Value, force: bool) -> Result<Arc<Live>, ClusterError> {
         let mode = ApplyMode { manager: &self.options.field_manager, force, dry_run: false };
-        let applied = self.cluster.apply(&self.step.kind, &self.step.id, body, mode).await?;
-        Ok(Arc::new(Live::read(applied)))
+        self.cluster.apply(&self.step.kind, &self.step.id, body, mode).await.map(Arc::new)
     }
 
     /// Whether fields of others are taken: the plan has found out which.
@@ -145,7 +145,7 @@ impl Work<'_> {
             match self.decide_anew().await? {
                 (decision, Some(live)) if decision.action == Action::Keep => return Ok(live),
                 (decision, Some(live)) if decision.same_effect(self.step.action, &self.step.changes) => {
-                    basis = basis_of(&live);
+                    basis = basis_of(&live.read());
                 }
                 (decision, _) => return Err(StepError::Moved { now: decision.action }),
             }
@@ -159,7 +159,7 @@ impl Work<'_> {
         body["metadata"]["resourceVersion"] = basis.resource_version.as_str().into();
         if self.step.migrates {
             let migrated = self.migrate(basis).await?;
-            body["metadata"]["resourceVersion"] = migrated.resource_version().into();
+            body["metadata"]["resourceVersion"] = migrated.into();
         }
         self.apply(&body, self.forces()).await
     }
@@ -167,25 +167,26 @@ impl Work<'_> {
     async fn decide_anew(&self) -> Result<(Decision, Option<Arc<Live>>), StepError> {
         let step = self.step;
         let live = self.cluster.get(&step.kind, &step.id).await.map_err(StepError::Cluster)?;
-        let live = live.map(|live| Arc::new(Live::read(live)));
+        let live = live.map(Arc::new);
+        let object = live.as_ref().map(|live| live.read());
         let subject = step.subject().ok_or(StepError::Moved { now: Action::Keep })?;
         let decision =
-            decide(self.cluster, subject, live.as_deref(), self.options).await.map_err(StepError::Cluster)?;
+            decide(self.cluster, subject, object.as_ref(), self.options).await.map_err(StepError::Cluster)?;
+        drop(object);
         Ok((decision, live))
     }
 
     /// Makes the fields that an earlier tool applied ours, and forgets its
     /// record of them, in one patch that holds for this version only.
-    async fn migrate(&self, basis: &Basis) -> Result<Live, ClusterError> {
+    async fn migrate(&self, basis: &Basis) -> Result<String, ClusterError> {
         let (kind, id) = (&self.step.kind, &self.step.id);
-        let Some(object) = self.cluster.get(kind, id).await? else { return Ok(Live::read(Value::Null)) };
-        let live = Live::read(object.clone());
+        let Some(live) = self.cluster.get(kind, id).await? else { return Ok(String::new()) };
         if live.resource_version() != basis.resource_version {
-            return Ok(live);
+            return Ok(live.resource_version().to_owned());
         }
-        let patch = migration(&object, &live, self.options);
+        let patch = migration(&live, self.options);
         let patched = self.cluster.json_patch(kind, id, &patch, &self.options.field_manager).await?;
-        Ok(Live::read(patched))
+        Ok(patched.resource_version().to_owned())
     }
 
     /// Deletes and creates anew; puts the old one back if that fails.
@@ -193,7 +194,7 @@ impl Work<'_> {
         let step = self.step;
         let old = self.cluster.get(&step.kind, &step.id).await.map_err(StepError::Cluster)?;
         if let Some(old) = &old {
-            let uid = old["metadata"]["uid"].as_str().unwrap_or_default();
+            let uid = old.uid();
             if step.basis.as_ref().is_some_and(|basis| basis.uid != uid) {
                 return Err(StepError::Moved { now: Action::Update });
             }
@@ -204,7 +205,8 @@ impl Work<'_> {
             Err(error) => error,
         };
         let restored = match old {
-            Some(mut old) => {
+            Some(old) => {
+                let mut old = old.whole();
                 remove_server_fields(&mut old);
                 self.apply(&old, true).await.is_ok()
             }
@@ -220,8 +222,7 @@ impl Work<'_> {
             // Without the policy a hook that is still there is run again by
             // an apply, which does what the API lets it do.
             if step.delete.contains(&DeletePolicy::BeforeHookCreation) {
-                let uid = found["metadata"]["uid"].as_str().unwrap_or_default();
-                self.delete_and_wait(uid).await?;
+                self.delete_and_wait(found.uid()).await?;
             }
         }
         self.apply(self.manifest(), true).await.map_err(failed)
@@ -237,7 +238,7 @@ impl Work<'_> {
         }
         while Instant::now() < deadline {
             let found = self.cluster.get(kind, id).await.map_err(StepError::Cluster)?;
-            if found.is_none_or(|found| found["metadata"]["uid"] != uid) {
+            if found.is_none_or(|found| found.uid() != uid) {
                 return Ok(());
             }
             sleep(GONE_POLL).await;
@@ -253,7 +254,7 @@ impl Work<'_> {
         let propagation = self.options.prune.propagation;
         match self.cluster.delete(&step.kind, &step.id, &basis.uid, propagation).await {
             Ok(Deleted::Gone) => Ok(Performed::Gone),
-            Ok(Deleted::Pending(live)) => Ok(Performed::Deleting(Arc::new(Live::read(live)))),
+            Ok(Deleted::Pending(live)) => Ok(Performed::Deleting(Arc::new(live))),
             // Another object has taken the name: ours is gone.
             Err(error) if error.is_conflict() => Ok(Performed::Gone),
             Err(error) => Err(StepError::Cluster(error)),
@@ -287,15 +288,15 @@ fn failed(error: ClusterError) -> StepError {
 
 /// As `kubectl apply --server-side` does when it finds what `kubectl apply`
 /// has left: one manager in place of the earlier ones, and no annotation.
-fn migration(object: &Value, live: &Live, options: &SyncOptions) -> Value {
+fn migration(live: &Live, options: &SyncOptions) -> Value {
+    let (object, parts) = (live.whole(), live.read());
     let manager = options.field_manager.as_str();
-    let is_merged = |entry: &crate::fields::ManagedEntry| {
-        is_earlier(entry, options) || (entry.is_apply && &*entry.manager == manager)
-    };
+    let is_merged =
+        |entry: &ManagedEntry<'_>| is_earlier(entry, options) || (entry.is_apply() && entry.manager == manager);
     let mut fields = json!({});
-    live.managed.iter().filter(|entry| is_merged(entry)).for_each(|entry| merge(&mut fields, entry.fields_value()));
+    parts.managed.iter().filter(|entry| is_merged(entry)).for_each(|entry| merge(&mut fields, entry.fields_value()));
     let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
-    let pairs = entries.into_iter().flatten().zip(&live.managed);
+    let pairs = entries.into_iter().flatten().zip(&parts.managed);
     let mut managed: Vec<Value> = pairs.filter(|(_, e)| !is_merged(e)).map(|(raw, _)| raw.clone()).collect();
     let version = object["apiVersion"].clone();
     managed.push(json!({
@@ -305,7 +306,7 @@ fn migration(object: &Value, live: &Live, options: &SyncOptions) -> Value {
         json!({"op": "test", "path": "/metadata/resourceVersion", "value": live.resource_version()}),
         json!({"op": "replace", "path": "/metadata/managedFields", "value": managed}),
     ];
-    if crate::manifest::annotation(object, LAST_APPLIED).is_some() {
+    if crate::manifest::annotation(&object, LAST_APPLIED).is_some() {
         let path = format!("/metadata/annotations/{}", LAST_APPLIED.replace('~', "~0").replace('/', "~1"));
         patch.push(json!({"op": "remove", "path": path}));
     }
@@ -332,7 +333,7 @@ mod tests {
                 {"manager": "kubectl-client-side-apply", "operation": "Update", "apiVersion": "v1", "fieldsV1": {"f:data": {"f:a": {}}}},
                 {"manager": "us", "operation": "Apply", "apiVersion": "v1", "fieldsV1": {"f:data": {"f:b": {}}}},
                 {"manager": "other", "operation": "Update", "apiVersion": "v1", "fieldsV1": {"f:data": {"f:c": {}}}}]}});
-        let patch = migration(&object, &Live::read(object.clone()), &SyncOptions::new("us"));
+        let patch = migration(&Live::of_value(&object), &SyncOptions::new("us"));
         assert_eq!(patch[0]["value"], "7");
         let managed = patch[1]["value"].as_array().unwrap();
         let names: Vec<_> = managed.iter().map(|entry| entry["manager"].as_str().unwrap()).collect();

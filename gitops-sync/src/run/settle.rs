@@ -6,7 +6,7 @@ use tokio::time::{Duration, Instant};
 use super::perform::StepError;
 use crate::health::{Health, HealthStatus};
 use crate::id::ResourceId;
-use crate::live::{Live, Scope};
+use crate::live::{Live, Object, Scope};
 use crate::options::SyncOptions;
 use crate::plan::{Action, Step};
 use crate::structured_merge::builtin_type;
@@ -52,7 +52,7 @@ impl Pending {
             is_asked: false,
             timeout,
             uid: live.map_or(basis, |live| live.uid().to_owned()),
-            generation: live.map_or(0, generation),
+            generation: live.map_or(0, |live| generation(&live.read())),
             unsettled: live.map(|live| (live.resource_version().to_owned(), Instant::now() + options.settle)),
             is_builtin: builtin_type(&step.api_version(), &step.id.kind).is_some(),
             is_hook: step.action == Action::Run,
@@ -71,6 +71,7 @@ impl Pending {
         let Some(live) = same else {
             return (Verdict::Failed("it was deleted while it was waited for".to_owned()), None);
         };
+        let live = &live.read();
         if generation(live) < self.generation {
             return (Verdict::Waiting, None);
         }
@@ -84,7 +85,7 @@ impl Pending {
 
     /// Whether its status is about what was applied, as far as anybody can
     /// tell: it says so, somebody has changed it since, or enough time has passed.
-    fn is_settled(&self, live: &Live) -> bool {
+    fn is_settled(&self, live: &Object<'_>) -> bool {
         let Some((version, until)) = &self.unsettled else { return true };
         self.is_builtin
             || says_generation(&live.value)
@@ -109,7 +110,7 @@ fn says_generation(live: &Value) -> bool {
     has(status) || status["conditions"].as_array().is_some_and(|conditions| conditions.iter().any(has))
 }
 
-fn generation(live: &Live) -> i64 {
+fn generation(live: &Object<'_>) -> i64 {
     live.value.pointer("/metadata/generation").and_then(serde_json::Value::as_i64).unwrap_or(0)
 }
 
@@ -154,7 +155,7 @@ mod tests {
     }
 
     fn live(uid: &str, generation: i64, observed: i64) -> Live {
-        Live::read(json!({
+        Live::of_value(&json!({
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"uid": uid, "generation": generation},
             "spec": {"replicas": 0}, "status": {"observedGeneration": observed},
         }))
@@ -189,7 +190,7 @@ mod tests {
         (step.kind.group, step.kind.kind) = ("example.com".to_owned(), "Widget".to_owned());
         step.id = ResourceId::new("example.com", "Widget", "w").in_namespace("a");
         let live = |version: &str, condition: Value| {
-            Live::read(json!({"apiVersion": "example.com/v1", "kind": "Widget",
+            Live::of_value(&json!({"apiVersion": "example.com/v1", "kind": "Widget",
                 "metadata": {"uid": "u", "generation": 2, "resourceVersion": version}, "status": {"conditions": [condition]}}))
         };
         let ready = json!({"type": "Ready", "status": "True"});

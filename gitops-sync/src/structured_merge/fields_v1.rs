@@ -1,5 +1,9 @@
 //! `fieldsV1`, the wire form of a field set.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::path::PathElement;
@@ -37,22 +41,90 @@ impl FieldSet {
     ///
     /// When a key is none of `.`, `f:…`, `k:…`, `v:…` and `i:…`. Values that are no maps count as empty.
     pub fn from_fields_v1(fields: &Value) -> Result<Self, FieldsError> {
-        let mut set = Self::new();
-        for (key, below) in fields.as_object().into_iter().flatten() {
+        Self::deserialize(fields).map_err(|error| FieldsError { key: error.to_string() })
+    }
+}
+
+/// As `fieldsV1` writes it.
+impl<'de> Deserialize<'de> for FieldSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Node::deserialize(deserializer)?.set)
+    }
+}
+
+/// A field of `fieldsV1`: what is below it, and whether it is a member itself.
+struct Node {
+    set: FieldSet,
+    is_member: bool,
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+const LEAF: Node = Node { set: FieldSet::new(), is_member: true };
+
+struct NodeVisitor;
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a set of fields")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
+        let mut node = Node { set: FieldSet::new(), is_member: false };
+        let mut is_empty = true;
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            is_empty = false;
             if key == "." {
+                node.is_member = true;
+                map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            let element = read_element(key).ok_or_else(|| FieldsError { key: key.clone() })?;
-            let child = Self::from_fields_v1(below)?;
-            let leaf = below.as_object().is_none_or(Map::is_empty);
-            if leaf || below.get(".").is_some() {
-                set.members.insert(element.clone());
+            let element = read_element(&key).ok_or_else(|| A::Error::custom(&key))?;
+            let below: Node = map.next_value()?;
+            if below.is_member {
+                node.set.members.insert(element.clone());
             }
-            if !child.is_empty() {
-                set.children.insert(element, child);
+            if !below.set.is_empty() {
+                node.set.children.insert(element, below.set);
             }
         }
-        Ok(set)
+        node.is_member |= is_empty;
+        Ok(node)
+    }
+
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(LEAF)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Node, E> {
+        Ok(LEAF)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Node, E> {
+        Ok(LEAF)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Node, E> {
+        Ok(LEAF)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Node, E> {
+        Ok(LEAF)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Node, E> {
+        Ok(LEAF)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(LEAF)
     }
 }
 
@@ -96,10 +168,20 @@ mod tests {
         let set = FieldSet::from_fields_v1(&fields).unwrap();
         assert_eq!(set.to_fields_v1(), fields);
         assert_eq!(set.paths().len(), 4);
+        assert_eq!(serde_json::from_str::<FieldSet>(&fields.to_string()).unwrap(), set);
     }
 
     #[test]
     fn a_stray_key_is_an_error() {
-        assert!(FieldSet::from_fields_v1(&json!({"x:a": {}})).is_err());
+        let error = FieldSet::from_fields_v1(&json!({"f:b": {"x:a": {}}})).unwrap_err();
+        assert_eq!(error.key, "x:a");
+    }
+
+    #[test]
+    fn what_is_no_map_counts_as_empty() {
+        let set =
+            FieldSet::from_fields_v1(&json!({"f:a": null, "f:b": 7, "f:c": [1], "f:d": "x", "f:e": true})).unwrap();
+        assert_eq!(set, FieldSet::of_fields(&[&["a"], &["b"], &["c"], &["d"], &["e"]]));
+        assert!(FieldSet::from_fields_v1(&json!(null)).unwrap().is_empty());
     }
 }

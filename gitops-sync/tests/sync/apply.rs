@@ -288,6 +288,20 @@ async fn a_failure_stops_what_needs_it_and_a_second_sync_finishes() {
 }
 
 #[tokio::test]
+async fn nothing_is_applied_that_the_inventory_cannot_list() {
+    let world = World::with(ClusterOptions::default());
+    world.sync(&[namespace("app")]).await;
+    let rule = world.embedded.inject(FaultRule::new(Fault::Refuse { code: 403 }).verb("PATCH").name("app.inventory"));
+    let wanted = [namespace("app"), config_map("settings", "a")];
+    let report = world.try_sync(&wanted).await;
+    let Outcome::Failed { message } = &outcome(&report, "settings").outcome else { panic!("{report:#?}") };
+    assert!(message.starts_with("the inventory could not be written: "), "{message}");
+    assert!(!report.succeeded() && world.live("ConfigMap", "settings").await.is_none());
+    world.embedded.heal(rule);
+    world.sync(&wanted).await;
+}
+
+#[tokio::test]
 async fn list_keys_of_custom_resources_come_from_the_cluster() {
     let mut world = World::new();
     world.sync(&[namespace("app"), racks_definition()]).await;
