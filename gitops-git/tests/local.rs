@@ -240,6 +240,32 @@ fn a_damaged_mirror_is_replaced() {
     assert_eq!(mirror.fetch(&Revision::Head).unwrap().id.to_string(), new);
 }
 
+/// Not a test of its own: a process whose user has a configuration.
+#[test]
+fn child_of_a_user() {
+    let Ok(server) = std::env::var("GITOPS_GIT_SERVER") else { return };
+    let cache = tempfile::tempdir().unwrap();
+    let remote = Remote::new(gitops_git::RepoUrl::from_path(server.as_ref()).unwrap());
+    let mirror = Mirror::open(cache.path(), remote, MirrorOptions::new()).unwrap();
+    mirror.commit_and_push("main", &options("x"), |tree| tree.write("X".as_ref(), "x")).unwrap();
+}
+
+#[test]
+fn the_users_configuration_of_git_changes_nothing() {
+    let fixture = Fixture::new(1);
+    let home = tempfile::tempdir().unwrap();
+    let config = "[url \"git://nowhere.invalid/\"]\n\tinsteadOf = gitops-\n";
+    std::fs::write(home.path().join(".gitconfig"), config).unwrap();
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_of_a_user"])
+        .env("HOME", home.path())
+        .env("GITOPS_GIT_SERVER", fixture.repository())
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    assert_eq!(fixture.git(&["show", "main:X"]), "x");
+}
+
 #[test]
 fn a_fetch_reports_how_far_it_is() {
     let fixture = Fixture::new(3);

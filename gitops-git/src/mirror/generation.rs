@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use git2::{Repository, RepositoryOpenFlags};
+use git2::{Config, Repository, RepositoryOpenFlags};
 
 use crate::mirror::lock::{self, io_error};
 use crate::mirror::{MirrorError, replace_file};
@@ -95,7 +95,10 @@ impl Generation {
         // Not `open_bare`: that one does not read the list of shallow commits,
         // and a push from a shallow mirror would then miss their parents.
         let flags = RepositoryOpenFlags::BARE | RepositoryOpenFlags::NO_SEARCH;
-        Repository::open_ext(&self.path, flags, None::<&std::ffi::OsStr>)
+        let repository = Repository::open_ext(&self.path, flags, None::<&std::ffi::OsStr>)?;
+        // What users and systems configure is for repositories that people work in.
+        repository.set_config(&Config::open(&self.path.join("config"))?)?;
+        Ok(repository)
     }
 }
 
