@@ -29,7 +29,8 @@ struct SimpleKey {
     column: usize,
 }
 
-/// How many tokens go-yaml v3 wants to see beyond the next one, for the sake of comments.
+/// How many tokens go-yaml v3 wants to see beyond the next one, for the sake of comments;
+/// version 2 needs none, so it sees no error behind the end of a document.
 const LOOKAHEAD: usize = 2;
 
 /// The tokens of a text, one after another.
@@ -73,7 +74,8 @@ impl<'a> Scanner<'a> {
 
     /// The next token, which stays the next one.
     pub(crate) fn peek(&mut self) -> Result<&Token> {
-        while !self.is_at_end && (self.tokens.len() <= LOOKAHEAD || self.may_be_key(self.tokens_taken)?) {
+        let lookahead = if self.is_v3 { LOOKAHEAD } else { 0 };
+        while !self.is_at_end && (self.tokens.len() <= lookahead || self.may_be_key(self.tokens_taken)?) {
             self.fetch()?;
         }
         let end = self.cursor.at;
