@@ -16,14 +16,14 @@ use std::process::ExitCode;
 
 use gitops_git::{
     CommitOptions, Credentials, FetchError, HostKeys, Identity, Mirror, MirrorOptions, PushError, PushOutcome, Remote,
-    RepoUrl, SshKey, Tls, TreeEdit,
+    RepoUrl, Revision, SshKey, Tls, TreeEdit,
 };
 use kustomize_core::{ImageChange, edit_all};
 
 const USAGE: &str = "\
 Usage: bump --repo URL --branch B --path DIR --image NAME=NEWNAME:TAG [--image â€¦]
             [--message M] [--author 'N <mail>'] [--ssh-key FILE] [--known-hosts FILE]
-            [--username U --password-env VAR] [--ca-file FILE] [--cache DIR]
+            [--username U --password-env VAR] [--ca-file FILE] [--cache DIR] [--dry-run]
 
   --repo URL           https, ssh, git@host:path, git, file, or a local path
   --branch B           the branch to commit to
@@ -38,7 +38,11 @@ Usage: bump --repo URL --branch B --path DIR --image NAME=NEWNAME:TAG [--image â
   --username U         user name for HTTPS
   --password-env VAR   environment variable with the password or token
   --ca-file FILE       more certificate authorities for HTTPS, in PEM
-  --cache DIR          keep the repository here between runs";
+  --cache DIR          keep the repository here between runs
+  --dry-run            push nothing, and show the lines that would change";
+
+/// The one option without a value.
+const DRY_RUN: &str = "--dry-run";
 
 const DEFAULT_MESSAGE: &str = "[skip ci]update image tag";
 
@@ -73,25 +77,63 @@ fn bump(arguments: &Arguments) -> Result<String, AnyError> {
     let cache = arguments.cache.as_deref().unwrap_or(temporary.path());
     let mirror = Mirror::open(cache, arguments.remote()?, MirrorOptions::new())?;
     let options = CommitOptions::new(&arguments.message, arguments.author.clone());
-    let outcome = mirror
-        .commit_and_push(&arguments.branch, &options, |tree| set_images(tree, &arguments.path, &arguments.images))?;
     let branch = &arguments.branch;
+    if arguments.dry_run {
+        return preview(&mirror, arguments, &options);
+    }
+    let edit = |tree: &mut TreeEdit| set_images(tree, &arguments.path, &arguments.images).map(drop);
+    let outcome = mirror.commit_and_push(branch, &options, edit)?;
     Ok(match outcome {
         PushOutcome::Pushed { commit, attempts: 1, .. } => format!("{branch} is at {commit}"),
         PushOutcome::Pushed { commit, attempts, .. } => {
             format!("{branch} is at {commit}, after {attempts} attempts")
         }
-        _ => format!("{branch} has these images already"),
+        _ => nothing_to_do(branch),
     })
 }
 
-/// What is to be true of the files, whatever others have changed meanwhile.
-fn set_images(tree: &mut TreeEdit, dir: &Path, images: &[ImageChange]) -> Result<(), AnyError> {
+fn nothing_to_do(branch: &str) -> String {
+    format!("{branch} has these images already")
+}
+
+/// The lines that would change.
+fn preview(mirror: &Mirror, arguments: &Arguments, options: &CommitOptions) -> Result<String, AnyError> {
+    let tip = mirror.fetch(&Revision::branch(&arguments.branch))?;
+    let mut changed = Vec::new();
+    let draft = mirror.draft(tip.id, options, |tree| {
+        changed = set_images(tree, &arguments.path, &arguments.images)?;
+        Ok::<_, AnyError>(())
+    })?;
+    let Some(after) = draft else { return Ok(nothing_to_do(&arguments.branch)) };
+    let before = mirror.tree(tip.id)?;
+    let mut text = format!("{} would change:", arguments.branch);
+    for path in changed {
+        let (old, new) = (String::from_utf8(before.read(&path)?)?, String::from_utf8(after.read(&path)?)?);
+        text.push_str(&format!("\n{}{}", path.display(), difference(&old, &new)));
+    }
+    Ok(text)
+}
+
+/// What is between the lines that both begin and end with.
+fn difference(old: &str, new: &str) -> String {
+    let (mut old, mut new): (Vec<_>, Vec<_>) = (old.lines().collect(), new.lines().collect());
+    let same = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
+    (old, new) = (old.split_off(same), new.split_off(same));
+    let same = old.iter().rev().zip(new.iter().rev()).take_while(|(old, new)| old == new).count();
+    let removed = old[..old.len() - same].iter().map(|line| format!("\n- {line}"));
+    removed.chain(new[..new.len() - same].iter().map(|line| format!("\n+ {line}"))).collect()
+}
+
+/// What is to be true of the files, whatever others have changed meanwhile; the
+/// files that were not so.
+fn set_images(tree: &mut TreeEdit, dir: &Path, images: &[ImageChange]) -> Result<Vec<PathBuf>, AnyError> {
     let changes = edit_all(tree.base(), [dir], |file| images.iter().try_for_each(|image| file.set_image(image)))?;
+    let mut paths = Vec::new();
     for change in changes {
         tree.write(&change.path, change.text)?;
+        paths.push(change.path);
     }
-    Ok(())
+    Ok(paths)
 }
 
 struct Arguments {
@@ -107,6 +149,7 @@ struct Arguments {
     password_env: Option<String>,
     ca_file: Option<PathBuf>,
     cache: Option<PathBuf>,
+    dry_run: bool,
 }
 
 /// The values of one option; those that may not be repeated take the last.
@@ -148,6 +191,10 @@ impl Arguments {
             if argument == "--help" || argument == "-h" {
                 return Ok(None);
             }
+            if argument == DRY_RUN {
+                values.push((argument, String::new()));
+                continue;
+            }
             let (option, value) = match argument.split_once('=') {
                 Some((option, value)) => (option.to_owned(), Some(value.to_owned())),
                 None => (argument.clone(), arguments.next()),
@@ -186,6 +233,7 @@ impl Arguments {
             password_env,
             ca_file: values.path("--ca-file"),
             cache: values.path("--cache"),
+            dry_run: values.last(DRY_RUN).is_some(),
         })
     }
 
@@ -293,9 +341,13 @@ mod tests {
     }
 
     fn bump_in(dir: &Path, path: &str, image: &str) -> Result<String, AnyError> {
+        bump_with(dir, &["--path", path, "--image", image])
+    }
+
+    fn bump_with(dir: &Path, more: &[&str]) -> Result<String, AnyError> {
         let repo = dir.join("sync.git");
         let repo = repo.to_str().expect("a UTF-8 path");
-        let words = ["--repo", repo, "--branch=dev", "--path", path, "--image", image, "--author=CI <ci@example.com>"];
+        let words = [&["--repo", repo, "--branch=dev", "--author=CI <ci@example.com>"], more].concat();
         bump(&arguments(&words)?.ok_or("help was asked for")?)
     }
 
@@ -311,6 +363,16 @@ mod tests {
         let again = bump_in(dir.path(), "deploy/test", "app:177839").expect("nothing to do");
         assert_eq!(again, "dev has these images already");
         assert_eq!(git(&bare, &["rev-list", "--count", "dev"]), "2");
+    }
+
+    #[test]
+    fn a_dry_run_shows_the_lines_and_pushes_nothing() {
+        let dir = repository();
+        let dry = |image| bump_with(dir.path(), &["--dry-run", "--path", "deploy/test", "--image", image]);
+        let shown = dry("app:2").expect("a preview");
+        assert_eq!(shown, "dev would change:\ndeploy/test/kustomization.yml\n-   newTag: '1'\n+   newTag: '2'");
+        assert_eq!(dry("app:1").expect("nothing to do"), "dev has these images already");
+        assert_eq!(git(&dir.path().join("sync.git"), &["rev-list", "--count", "dev"]), "1");
     }
 
     #[test]
