@@ -2,7 +2,6 @@
 //! file being written.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use gitops_sync::{Kustomize, KustomizePatch};
 use kustomize_core::{
@@ -18,7 +17,7 @@ const LIMIT: u64 = 1 << 20;
 pub struct Overridden<'a, F> {
     files: &'a F,
     path: PathBuf,
-    text: Arc<[u8]>,
+    text: Vec<u8>,
 }
 
 impl<'a, F: FileSource> Overridden<'a, F> {
@@ -27,10 +26,10 @@ impl<'a, F: FileSource> Overridden<'a, F> {
         let names = KustomizationFile::NAMES.iter().map(|name| dir.join(name));
         let mut found = names.filter_map(|path| files.resolve(&path).ok());
         let path = found.next().ok_or_else(|| format!("no kustomization in {}", dir.display()))?.path;
-        let mut file = KustomizationFile::parse(files.read(&path, LIMIT)?.to_vec())?;
+        let mut file = KustomizationFile::parse(files.read(&path, LIMIT)?)?;
         let exists = |component: &str| files.resolve(&dir.join(component)).is_ok();
         change(&mut file, changes, exists)?;
-        Ok(Self { files, path, text: file.into_bytes().into() })
+        Ok(Self { files, path, text: file.into_bytes() })
     }
 }
 
@@ -85,9 +84,9 @@ impl<F: FileSource> FileSource for Overridden<'_, F> {
         self.files.resolve(path)
     }
 
-    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
         if self.files.resolve(path)?.path == self.path {
-            return Ok(Arc::clone(&self.text));
+            return Ok(self.text.clone());
         }
         self.files.read(path, limit)
     }

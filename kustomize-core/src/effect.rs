@@ -111,10 +111,10 @@ impl FileSource for Changed<'_> {
         })
     }
 
-    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
         match self.changes.get(&real_path(self.files, path)) {
             Some(bytes) if bytes.len() as u64 > limit => Err(ReadError::TooLarge { path: path.to_owned(), limit }),
-            Some(bytes) => Ok(Arc::clone(bytes)),
+            Some(bytes) => Ok(bytes.to_vec()),
             None => self.files.read(path, limit),
         }
     }

@@ -95,14 +95,14 @@ pub(crate) fn render_chart(
     let read_file = |path: &str| target.loader.read(path).map_err(Into::into);
     let site = Site { root: &root, read_file: &read_file, merge: &merge_values };
     let manifests = helm::template(chart, globals, helm, site)?;
-    Ok(manifest::read_helm(&manifests, Path::new(&chart.name), &options.limits.yaml)?)
+    Ok(manifest::read_helm(manifests, Path::new(&chart.name), &options.limits.yaml)?)
 }
 
 /// Merges the second of two YAML texts over the first. Values have no schema, so lists are replaced.
 fn merge_values(base: &[u8], over: &[u8]) -> Result<Vec<u8>, BoxError> {
     let parse = |text: &[u8]| -> Result<Document, BoxError> {
         let limits = Limits::new();
-        let documents = yaml::parse(yaml::decode(text, &limits)?, &limits)?;
+        let documents = yaml::parse(yaml::decode(text.to_vec(), &limits)?, &limits)?;
         Ok(documents.into_iter().next().unwrap_or_else(|| Document::new(Default::default())))
     };
     let mut merged = parse(base)?;

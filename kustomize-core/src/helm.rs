@@ -226,7 +226,7 @@ impl<'a> Job<'a> {
         self.chart.name.clone()
     }
 
-    fn read(&self, file: &str) -> Result<Arc<[u8]>, HelmError> {
+    fn read(&self, file: &str) -> Result<Vec<u8>, HelmError> {
         (self.site.read_file)(file).map_err(|source| HelmError::Read {
             chart: self.name(),
             file: file.to_owned(),
@@ -284,7 +284,7 @@ impl<'a> Job<'a> {
     fn write_values(&self) -> Result<PathBuf, HelmError> {
         let inline = serde_json::to_vec(&self.chart.values_inline).unwrap_or_default();
         let values = match self.values_merge {
-            _ if self.chart.values_inline.is_empty() => self.chart_values()?.to_vec(),
+            _ if self.chart.values_inline.is_empty() => self.chart_values()?,
             ValuesMerge::Replace => self.merged(&inline, b"{}")?,
             ValuesMerge::Override => self.merged(&self.chart_values()?, &inline)?,
             ValuesMerge::Merge => self.merged(&inline, &self.chart_values()?)?,
@@ -298,7 +298,7 @@ impl<'a> Job<'a> {
         (self.site.merge)(below, above).map_err(|source| HelmError::Values { chart: self.name(), source })
     }
 
-    fn chart_values(&self) -> Result<Arc<[u8]>, HelmError> {
+    fn chart_values(&self) -> Result<Vec<u8>, HelmError> {
         if !self.chart.values_file.is_empty() {
             return self.read(&self.chart.values_file);
         }
@@ -458,7 +458,7 @@ mod tests {
         let helm = adjust(Helm::new(recorder.clone()));
         let site = Site {
             root: root.path(),
-            read_file: &|file| Ok(format!("file: {file}\n").into_bytes().into()),
+            read_file: &|file| Ok(format!("file: {file}\n").into_bytes()),
             merge: &|below, above| Ok([below, b" <- ", above].concat()),
         };
         let result = template(chart, &HelmGlobals::default(), &helm, site);
@@ -544,7 +544,7 @@ mod tests {
             fs::create_dir_all(root.path().join("charts/web")).expect("created");
             let site = Site {
                 root: root.path(),
-                read_file: &|file| Ok(format!("file: {file}\n").into_bytes().into()),
+                read_file: &|file| Ok(format!("file: {file}\n").into_bytes()),
                 merge: &|below, above| Ok([below, b" <- ", above].concat()),
             };
             template(&chart, &HelmGlobals::default(), &Helm::new(recorder), site).expect("rendered");

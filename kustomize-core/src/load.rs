@@ -1,5 +1,6 @@
 //! Which files a kustomization may read, and where its bases are.
 
+use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -157,7 +158,7 @@ impl<'a> Loader<'a> {
     }
 
     /// The bytes behind a URL.
-    fn read_url(&self, url: &str) -> Result<Arc<[u8]>, BuildError> {
+    fn read_url(&self, url: &str) -> Result<Vec<u8>, BuildError> {
         let remote = self.session.remote(url)?;
         let limits = RemoteLimits::new().bytes(self.session.options.limits.yaml.bytes as u64);
         self.session.note_read(ReadFile::new(url.into(), None))?;
@@ -166,7 +167,7 @@ impl<'a> Loader<'a> {
 
     /// The resources of a file behind a URL.
     pub(crate) fn url_resources(&self, url: &str) -> Result<Vec<Resource>, BuildError> {
-        let resources = manifest::read(&self.read_url(url)?, Path::new(url), &self.session.options.limits.yaml)?;
+        let resources = manifest::read(self.read_url(url)?, Path::new(url), &self.session.options.limits.yaml)?;
         self.note_unknown_kinds(&resources);
         Ok(resources)
     }
@@ -214,12 +215,31 @@ impl<'a> Loader<'a> {
 
     fn find(&self, path: &str) -> Result<Resolved, ReadError> {
         let place = (self.source, join(self.root, path));
-        let found = self.session.resolved(&place).map_or_else(|| self.files.resolve(&place.1), Ok);
+        let found = self.session.resolved(&place).map_or_else(|| self.look_up(&place.1), Ok);
         self.session.note_asked(|| Asked::new(place.1.clone(), found.as_ref().ok()));
         if let Ok(found) = &found {
             self.session.note_resolved(place, found);
         }
         found
+    }
+
+    /// What is at a path. The directories on the way there are looked up once.
+    fn look_up(&self, path: &Path) -> Result<Resolved, ReadError> {
+        let name = path.file_name().and_then(OsStr::to_str);
+        let (Some(name), Some(dir)) = (name, path.parent()) else { return self.files.resolve(path) };
+        let dir = if dir == self.root { Ok(self.root.to_owned()) } else { self.dir(dir) };
+        // Whatever is wrong with the directory, the error is to be about the path.
+        dir.map_or_else(|_| self.files.resolve(path), |dir| self.files.resolve_entry(&dir, name))
+    }
+
+    fn dir(&self, path: &Path) -> Result<PathBuf, ReadError> {
+        let place = (self.source, path.to_owned());
+        if let Some(found) = self.session.resolved(&place) {
+            return Ok(found.path);
+        }
+        let found = self.files.resolve(path)?;
+        self.session.note_resolved(place, &found);
+        Ok(found.path)
     }
 
     /// What is at a path that was looked up in another build.
@@ -245,11 +265,11 @@ impl<'a> Loader<'a> {
     }
 
     /// The bytes of a file.
-    pub(crate) fn read(&self, path: &str) -> Result<Arc<[u8]>, BuildError> {
+    pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>, BuildError> {
         if is_remote_file(path) { self.read_url(path) } else { self.read_resolved(&self.file(path)?) }
     }
 
-    fn read_resolved(&self, path: &Path) -> Result<Arc<[u8]>, BuildError> {
+    fn read_resolved(&self, path: &Path) -> Result<Vec<u8>, BuildError> {
         let content = self.note_read(path)?;
         let bytes = self.read_bytes(path)?;
         if content.is_none() && self.session.cache.is_shared() {
@@ -264,9 +284,9 @@ impl<'a> Loader<'a> {
         Ok(content)
     }
 
-    fn read_bytes(&self, path: &Path) -> Result<Arc<[u8]>, BuildError> {
+    fn read_bytes(&self, path: &Path) -> Result<Vec<u8>, BuildError> {
         let limit = self.session.options.limits.yaml.bytes as u64;
-        self.files.read(path, limit).map_err(|source| BuildError::Read { source })
+        self.files.read_resolved(path, limit).map_err(|source| BuildError::Read { source })
     }
 
     /// The text of a file, and where it is.
@@ -279,7 +299,7 @@ impl<'a> Loader<'a> {
             (file, bytes)
         };
         let limits = &self.session.options.limits.yaml;
-        let text = yaml::decode(&bytes, limits)
+        let text = yaml::decode(bytes, limits)
             .map_err(|source| BuildError::Yaml { path: file.clone(), source: Box::new(source) })?;
         Ok((file, text))
     }
@@ -311,10 +331,9 @@ impl<'a> Loader<'a> {
         Ok(resources)
     }
 
-    fn parse(&self, file: &Path, bytes: Arc<[u8]>) -> Result<Vec<Resource>, BuildError> {
+    fn parse(&self, file: &Path, bytes: Vec<u8>) -> Result<Vec<Resource>, BuildError> {
         let limits = &self.session.options.limits.yaml;
-        let text = yaml::decode(&bytes, limits);
-        drop(bytes);
+        let text = yaml::decode(bytes, limits);
         let text = text.map_err(|source| BuildError::Yaml { path: file.to_owned(), source: Box::new(source) })?;
         manifest::read_text(text, file, limits)
     }

@@ -9,7 +9,7 @@ use crate::resource::{Origin, Resource};
 use crate::yaml::{self, Document, Limits, NodeId, SourceText, json};
 
 /// The resources in a file.
-pub(crate) fn read(bytes: &[u8], path: &Path, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
+pub(crate) fn read(bytes: Vec<u8>, path: &Path, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
     let at = |source| BuildError::Yaml { path: path.to_owned(), source: Box::new(source) };
     read_text(yaml::decode(bytes, limits).map_err(at)?, path, limits)
 }
@@ -21,7 +21,7 @@ pub(crate) fn read_text(text: Arc<SourceText>, path: &Path, limits: &Limits) -> 
 
 /// The resources in what helm printed. As in kustomize, lists whose items are
 /// no resources stay as they are there, and so do all others then.
-pub(crate) fn read_helm(bytes: &[u8], path: &Path, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
+pub(crate) fn read_helm(bytes: Vec<u8>, path: &Path, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
     let at = |source| BuildError::Yaml { path: path.to_owned(), source: Box::new(source) };
     let text = yaml::decode(bytes, limits).map_err(at)?;
     let manifests = Manifests { path, limits };

@@ -65,10 +65,8 @@ impl Counts {
     /// Whether it is no more than a build may read.
     pub(crate) fn check(self, options: &BuildOptions) -> Result<(), BuildError> {
         let limits = &options.limits;
-        let checks = [
-            ("files", self.files, limits.files),
-            ("kustomizations", self.kustomizations, limits.kustomizations),
-        ];
+        let checks =
+            [("files", self.files, limits.files), ("kustomizations", self.kustomizations, limits.kustomizations)];
         match checks.into_iter().find(|(_, count, limit)| count > limit) {
             Some((what, _, limit)) => Err(BuildError::Limit { what, limit }),
             None => Ok(()),

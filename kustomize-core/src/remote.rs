@@ -26,7 +26,7 @@ pub trait Remote: fmt::Debug + Send + Sync {
     ///
     /// [`RemoteError::Status`] if the server answers with anything but a
     /// success; otherwise whatever keeps the content from being had within `limits`.
-    fn file(&self, url: &str, limits: RemoteLimits) -> Result<Arc<[u8]>, RemoteError>;
+    fn file(&self, url: &str, limits: RemoteLimits) -> Result<Vec<u8>, RemoteError>;
 }
 
 /// How much a file behind a URL may ask for.

@@ -28,7 +28,26 @@ pub trait FileSource: Send + Sync {
     ///
     /// [`ReadError`] if it is missing, not a regular file, or larger than
     /// `limit` bytes; nothing is read beyond the limit.
-    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError>;
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError>;
+
+    /// As [`resolve`](Self::resolve), for an entry of a directory whose path
+    /// `resolve` gave: a source need not look at the way there again.
+    ///
+    /// # Errors
+    ///
+    /// As `resolve`.
+    fn resolve_entry(&self, dir: &Path, name: &str) -> Result<Resolved, ReadError> {
+        self.resolve(&dir.join(name))
+    }
+
+    /// As [`read`](Self::read), for a path that [`resolve`](Self::resolve) gave.
+    ///
+    /// # Errors
+    ///
+    /// As `read`.
+    fn read_resolved(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+        self.read(path, limit)
+    }
 
     /// The names in a directory, sorted.
     ///
@@ -174,12 +193,36 @@ impl Directory {
         Ok(Self { root })
     }
 
+    /// Where `path` is, links not followed.
+    fn within(&self, path: &Path) -> PathBuf {
+        self.root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
     /// The real path of `path`, inside the root.
     fn locate(&self, path: &Path) -> Result<PathBuf, ReadError> {
-        let relative = path.strip_prefix("/").unwrap_or(path);
-        let real = self.root.join(relative).canonicalize().map_err(|error| io_error(path, error))?;
+        let real = self.within(path).canonicalize().map_err(|error| io_error(path, error))?;
         if real.starts_with(&self.root) { Ok(real) } else { Err(ReadError::Outside { path: path.to_owned() }) }
     }
+}
+
+/// Reads a file at `real`, which errors call `path`, after a look at what `kind` it is.
+fn read_file(real: &Path, kind: &fs::Metadata, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    use std::io::Read;
+    if !kind.is_file() {
+        return Err(ReadError::WrongKind { path: path.to_owned(), wanted: "regular file" });
+    }
+    if kind.len() > limit {
+        return Err(ReadError::TooLarge { path: path.to_owned(), limit });
+    }
+    // Room for a byte more, so that the end is found without growing.
+    let mut bytes = Vec::with_capacity(kind.len() as usize + 1);
+    let file = fs::File::open(real).map_err(|error| io_error(path, error))?;
+    // One byte more than allowed tells a file that grew meanwhile.
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| io_error(path, error))?;
+    if bytes.len() as u64 > limit {
+        return Err(ReadError::TooLarge { path: path.to_owned(), limit });
+    }
+    Ok(bytes)
 }
 
 fn io_error(path: &Path, error: io::Error) -> ReadError {
@@ -198,25 +241,26 @@ impl FileSource for Directory {
         Ok(Resolved::new(resolved, real.is_dir()))
     }
 
-    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
-        use std::io::Read;
+    fn resolve_entry(&self, dir: &Path, name: &str) -> Result<Resolved, ReadError> {
+        let path = dir.join(name);
+        let kind = fs::symlink_metadata(self.within(&path)).map_err(|error| io_error(&path, error))?;
+        // What the way to a name like `..` is, is not for this short cut to say.
+        let is_plain = !kind.is_symlink() && !matches!(name, "" | "." | "..") && !name.contains('/');
+        if is_plain { Ok(Resolved::new(path, kind.is_dir())) } else { self.resolve(&path) }
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
         let real = self.locate(path)?;
         // Asked before opening: opening a FIFO would wait for a writer.
         let kind = fs::metadata(&real).map_err(|error| io_error(path, error))?;
-        if !kind.is_file() {
-            return Err(ReadError::WrongKind { path: path.to_owned(), wanted: "regular file" });
-        }
-        if kind.len() > limit {
-            return Err(ReadError::TooLarge { path: path.to_owned(), limit });
-        }
-        let mut bytes = Vec::with_capacity(kind.len() as usize);
-        let file = fs::File::open(&real).map_err(|error| io_error(path, error))?;
-        // One byte more than allowed tells a file that grew meanwhile.
-        file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| io_error(path, error))?;
-        if bytes.len() as u64 > limit {
-            return Err(ReadError::TooLarge { path: path.to_owned(), limit });
-        }
-        Ok(bytes.into())
+        read_file(&real, &kind, path, limit)
+    }
+
+    fn read_resolved(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+        let real = self.within(path);
+        let kind = fs::symlink_metadata(&real).map_err(|error| io_error(path, error))?;
+        // It may have become a link since.
+        if kind.is_symlink() { self.read(path, limit) } else { read_file(&real, &kind, path, limit) }
     }
 
     fn local_path(&self, path: &Path) -> Option<PathBuf> {
@@ -266,6 +310,30 @@ fn is_normal(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_short_way_to_an_entry_leads_where_the_long_one_does() {
+        let temp = tempfile::tempdir().expect("temporary directory");
+        let root = temp.path().join("root");
+        std::fs::create_dir_all(root.join("a/b")).expect("made");
+        std::fs::write(root.join("a/b/file"), "inside").expect("written");
+        std::fs::write(temp.path().join("secret"), "outside").expect("written");
+        let links =
+            [("dir", "b"), ("link", "b/file"), ("out", "../../secret"), ("up", ".."), ("loop", "loop"), ("none", "x")];
+        for (name, target) in links {
+            std::os::unix::fs::symlink(target, root.join("a").join(name)).expect("linked");
+        }
+        let files = Directory::new(&root).expect("there");
+        let entries = ["b", "dir", "link", "out", "up", "loop", "none", "missing", ".", "..", "b/file", "b/../b", ""];
+        for entry in entries {
+            let path = Path::new("a").join(entry);
+            let (long, short) = (files.resolve(&path), files.resolve_entry("a".as_ref(), entry));
+            assert_eq!(short.as_ref().ok(), long.as_ref().ok(), "{entry}");
+            assert_eq!(short.map_err(|error| error.to_string()).err(), long.map_err(|error| error.to_string()).err());
+            let read = files.read_resolved(&path, 10).map_err(|error| error.to_string());
+            assert_eq!(read, files.read(&path, 10).map_err(|error| error.to_string()), "{entry}");
+        }
+    }
 
     #[test]
     fn a_directory_is_not_left() {

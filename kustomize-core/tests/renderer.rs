@@ -123,7 +123,10 @@ fn pool() -> Vec<(String, Vec<Option<String>>)> {
         let patches = texts(&[PATCH, &PATCH.replace("1}", "2}"), "[]\n"]);
         pool.push((format!("o{index}/patch.yaml"), or_none(patches)));
         pool.push((format!("o{index}/schema.json"), texts(&["{\"definitions\": {}}"])));
-        pool.push((format!("o{index}/config.yaml"), texts(&["namespace: [{path: metadata/labels/n, create: true}]\n"])));
+        pool.push((
+            format!("o{index}/config.yaml"),
+            texts(&["namespace: [{path: metadata/labels/n, create: true}]\n"]),
+        ));
     }
     pool
 }
@@ -154,7 +157,7 @@ impl FileSource for WithoutIds<'_> {
         self.0.resolve(path)
     }
 
-    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
         self.0.read(path, limit)
     }
 
@@ -171,7 +174,7 @@ impl FileSource for WithoutTreeIds<'_> {
         self.0.resolve(path)
     }
 
-    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
         self.0.read(path, limit)
     }
 

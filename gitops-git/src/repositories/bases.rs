@@ -36,7 +36,7 @@ impl Bases for Repositories {
         }
     }
 
-    fn file(&self, url: &str, limits: RemoteLimits) -> Result<Arc<[u8]>, BaseError> {
+    fn file(&self, url: &str, limits: RemoteLimits) -> Result<Vec<u8>, BaseError> {
         let transfer = |source: Cause| BaseError::Transfer { source };
         let without_query = url.split(['?', '#']).next().unwrap_or(url);
         let parsed: RepoUrl = without_query.parse().map_err(|error| transfer(Box::new(error)))?;
@@ -59,7 +59,7 @@ impl Bases for Repositories {
         body.read_to_end(&mut content).map_err(|error| transfer(Box::new(error)))?;
         match content.len() as u64 > limits.bytes {
             true => Err(BaseError::TooLarge { limit: limits.bytes }),
-            false => Ok(content.into()),
+            false => Ok(content),
         }
     }
 }

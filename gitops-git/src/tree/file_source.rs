@@ -1,5 +1,4 @@
 use std::path::Path;
-use std::sync::Arc;
 
 use kustomize_core::{ContentId, FileSource, ReadError as FileError, Resolved};
 
@@ -13,10 +12,9 @@ impl FileSource for TreeReader {
         Ok(Resolved::new(found.path, found.entry.kind == EntryKind::Directory))
     }
 
-    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, FileError> {
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
         let limit = limit.min(self.limits().max_file_bytes);
-        let content = self.read_limited(path, limit).map_err(|error| file_error(path, error))?;
-        Ok(content.into())
+        self.read_limited(path, limit).map_err(|error| file_error(path, error))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<String>, FileError> {

@@ -87,7 +87,7 @@ pub fn edit_all(
     Ok(changes)
 }
 
-fn read(files: &dyn FileSource, dir: &Path) -> Result<(PathBuf, std::sync::Arc<[u8]>), EditAllError> {
+fn read(files: &dyn FileSource, dir: &Path) -> Result<(PathBuf, Vec<u8>), EditAllError> {
     let mut found = Vec::new();
     for name in KustomizationFile::NAMES {
         match files.read(&dir.join(name), MAX_FILE) {

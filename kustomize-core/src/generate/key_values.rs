@@ -1,7 +1,6 @@
 //! The keys and values of a ConfigMap or Secret generator.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use super::{BoxError, GenerateError, ReadFile};
 
@@ -12,7 +11,7 @@ const LONGEST_ENV_LINE: usize = 64 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
     Text(String),
-    File(Arc<[u8]>),
+    File(Vec<u8>),
 }
 
 impl Value {
@@ -50,7 +49,7 @@ pub(super) fn read(sources: Sources<'_>, read_file: ReadFile<'_>) -> Result<Vec<
     Ok(pairs)
 }
 
-fn read_source(file: &str, read_file: ReadFile<'_>) -> Result<Arc<[u8]>, GenerateError> {
+fn read_source(file: &str, read_file: ReadFile<'_>) -> Result<Vec<u8>, GenerateError> {
     read_file(file).map_err(|source: BoxError| GenerateError::Read { file: file.to_owned(), source })
 }
 

@@ -21,7 +21,7 @@ pub(crate) use hash::add_hashes;
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Reads a file named in a generator, as its kustomization may.
-pub(crate) type ReadFile<'a> = &'a dyn Fn(&str) -> Result<Arc<[u8]>, BoxError>;
+pub(crate) type ReadFile<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, BoxError>;
 
 /// Why a ConfigMap or Secret could not be generated.
 #[derive(Debug, thiserror::Error)]
@@ -280,8 +280,8 @@ mod tests {
 
     fn generated(args: &ConfigMapArgs) -> Result<Resource, GenerateError> {
         config_map(args, None, &|file| match file {
-            "binary" => Ok(Arc::from([0xff_u8, 0xfe].as_slice())),
-            "text" => Ok(Arc::from(b"a\nb\n".as_slice())),
+            "binary" => Ok(vec![0xff, 0xfe]),
+            "text" => Ok(b"a\nb\n".to_vec()),
             _ => Err("no such file".into()),
         })
     }

@@ -203,7 +203,7 @@ fn text(patch: &Patch, read: ReadFile<'_>, limits: &Limits) -> Result<(PatchSour
 
 fn read_text(path: &str, read: ReadFile<'_>, limits: &Limits) -> Result<String, PatchError> {
     let failed = |source| PatchError::Read { patch: PatchSource::File(path.to_owned()), source };
-    let text = yaml::decode(&read(path).map_err(failed)?, limits).map_err(|error| failed(error.into()))?;
+    let text = yaml::decode(read(path).map_err(failed)?, limits).map_err(|error| failed(error.into()))?;
     Ok(text.text.clone())
 }
 

@@ -128,7 +128,7 @@ impl Function {
     fn run(&self, input: String) -> Result<Vec<Resource>, BoxError> {
         let call = ProgramCall { stdin: input.into_bytes(), ..self.call.clone() };
         let output = program::run(&*self.plugins.programs, &call)?;
-        let mut made = resource_list::read_output(&output, &call.program)?;
+        let mut made = resource_list::read_output(output, &call.program)?;
         resource_list::default_paths(&mut made);
         Ok(made)
     }

@@ -80,7 +80,7 @@ impl ProgramPlugin {
         call.directory = Some(self.root.clone());
         call.stdin = input.into_bytes();
         let output = program::run(&*self.plugins.programs, &call)?;
-        resource_list::read_output(&output, &self.path)
+        resource_list::read_output(output, &self.path)
     }
 }
 

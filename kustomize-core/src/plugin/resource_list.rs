@@ -179,7 +179,7 @@ pub(super) fn default_paths(resources: &mut [Resource]) {
 }
 
 /// The resources that a program wrote, without the marks that it was given.
-pub(super) fn read_output(output: &[u8], program: &Path) -> Result<Vec<Resource>, BoxError> {
+pub(super) fn read_output(output: Vec<u8>, program: &Path) -> Result<Vec<Resource>, BoxError> {
     let mut resources = manifest::read(output, program, &Limits::new())?;
     for resource in &mut resources {
         resource.origin = None;

@@ -76,7 +76,7 @@ fn incomplete(problem: &str) -> PluginError {
 
 fn read_targets(path: &str, read_file: ReadFile<'_>) -> Result<Vec<TargetConfig>, BoxError> {
     let limits = Limits::new();
-    let doc = yaml::parse_v2(yaml::decode(&read_file(path)?, &limits)?, &limits)?;
+    let doc = yaml::parse_v2(yaml::decode(read_file(path)?, &limits)?, &limits)?;
     let config: Config = decode::lenient(&doc, doc.root()).map_err(|source| PluginError::Decode { source })?;
     Ok(config.targets)
 }

@@ -225,7 +225,7 @@ impl Replacements {
 fn read(path: &str, read_file: ReadFile<'_>) -> Result<Vec<Fields>, ReplacementError> {
     let (path, limits) = (|| path.to_owned(), Limits::new());
     let bytes = read_file(&path()).map_err(|source| ReplacementError::Read { path: path(), source })?;
-    let parsed = yaml::decode(&bytes, &limits).and_then(|text| yaml::parse_v2(text, &limits));
+    let parsed = yaml::decode(bytes, &limits).and_then(|text| yaml::parse_v2(text, &limits));
     let doc = parsed.map_err(|source| ReplacementError::Parse { path: path(), source })?;
     let decoded = match doc.kind(doc.root()) {
         Kind::Sequence => decode::lenient(&doc, doc.root()),
@@ -426,9 +426,7 @@ text: bar
         let mut set = ResourceSet::default();
         set.as_mut_vec().extend(resources.into_iter().map(Resource::new));
         let read = |path: &str| match path {
-            "one" => {
-                Ok(Arc::from(b"sourceValue: x\ntargets: [{select: {name: other}, fieldPaths: [text]}]".as_slice()))
-            }
+            "one" => Ok(b"sourceValue: x\ntargets: [{select: {name: other}, fieldPaths: [text]}]".to_vec()),
             _ => Err("no such file".into()),
         };
         Replacements::new(&entries, &read)?.apply(&mut set)?;

@@ -176,10 +176,10 @@ impl FileSource for Memory {
         }
     }
 
-    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+    fn read(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
         let normal = lexically_normal(path);
         match self.node(&normal) {
-            Some(Node::File(file)) if file.bytes.len() as u64 <= limit => Ok(Arc::clone(&file.bytes)),
+            Some(Node::File(file)) if file.bytes.len() as u64 <= limit => Ok(file.bytes.to_vec()),
             Some(Node::File(_)) => Err(ReadError::TooLarge { path: path.to_owned(), limit }),
             None if !normal.as_os_str().is_empty() => Err(ReadError::NotFound { path: path.to_owned() }),
             _ => Err(ReadError::WrongKind { path: path.to_owned(), wanted: "regular file" }),

@@ -6,12 +6,12 @@ use super::error::{ParseError, Position};
 use super::{Limits, SourceText};
 
 /// The text of a YAML file: UTF-8, or UTF-16 with a byte order mark.
-pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Arc<SourceText>, ParseError> {
+pub(crate) fn decode(bytes: Vec<u8>, limits: &Limits) -> Result<Arc<SourceText>, ParseError> {
     if bytes.len() > limits.bytes {
         let at = Position { line: 1, column: 1 };
         return Err(ParseError::Limit { at, what: "bytes", limit: limits.bytes });
     }
-    let text = match bytes {
+    let text = match &bytes[..] {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes, "UTF-16LE")?,
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes, "UTF-16BE")?,
         _ => utf8(bytes)?,
@@ -19,14 +19,11 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Arc<SourceText>, P
     Ok(Arc::new(SourceText { text }))
 }
 
-fn utf8(bytes: &[u8]) -> Result<String, ParseError> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.to_owned()),
-        Err(error) => {
-            let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
-            Err(ParseError::Encoding { at: end(valid), encoding: "UTF-8" })
-        }
-    }
+fn utf8(bytes: Vec<u8>) -> Result<String, ParseError> {
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        ParseError::Encoding { at: end(&String::from_utf8_lossy(valid)), encoding: "UTF-8" }
+    })
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16, encoding: &'static str) -> Result<String, ParseError> {
@@ -49,7 +46,7 @@ mod tests {
     use super::*;
 
     fn text(bytes: &[u8]) -> Result<String, String> {
-        decode(bytes, &Limits::new()).map(|source| source.text.clone()).map_err(|error| error.to_string())
+        decode(bytes.to_vec(), &Limits::new()).map(|source| source.text.clone()).map_err(|error| error.to_string())
     }
 
     #[test]
