@@ -84,6 +84,22 @@ fn a_fetch_among_many_refs_is_told_of_those_it_needs() {
 }
 
 #[test]
+fn a_commit_is_fetched_by_its_id_alone_if_the_server_lets_us() {
+    let fixture = Fixture::new(6);
+    let (_server, remote) = serve(&fixture);
+    let old = fixture.tip("main~3");
+    let Ok(revision) = old.parse::<Revision>();
+    for (allowed, commits) in [("true", "1"), ("false", "3")] {
+        fixture.config("uploadpack.allowReachableSHA1InWant", allowed);
+        let root = fixture.cache(allowed);
+        let mirror = Mirror::open(&root, remote.clone(), MirrorOptions::new()).unwrap();
+        assert_eq!(mirror.fetch(&revision).unwrap().id.to_string(), old);
+        let generation = root.join(std::fs::read_to_string(root.join("current")).unwrap());
+        assert_eq!(support::git(&generation, &["rev-list", "--count", &old]), commits, "allowed: {allowed}");
+    }
+}
+
+#[test]
 fn every_kind_of_revision_is_fetched_from_new_servers_and_old() {
     let fixture = Fixture::new(5);
     support::git(&fixture.repository(), &["tag", "-a", "-m", "x", "v1.2.0", "main~1"]);

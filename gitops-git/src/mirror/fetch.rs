@@ -160,7 +160,6 @@ impl Mirror {
             return read_commit(&repository, Resolved::commit(*id));
         }
         let filter = match revision {
-            // Whether a server gives a commit by its id stands in its full answer.
             Revision::Commit(_) => RefFilter::all(),
             revision => revision.filter(),
         };
@@ -185,7 +184,11 @@ struct Fetch<'a> {
 impl<'a> Fetch<'a> {
     fn connect(mirror: &'a Mirror, repository: &'a Repository, asked: RefFilter) -> Result<Self, Failure> {
         let session = Session::start(&mirror.remote)?;
-        session.want_refs(asked.clone());
+        // Whether a server gives commits by their ids stands in its own answer
+        // only, which is also the cheaper one when all refs are wanted.
+        if !asked.is_all() {
+            session.want_refs(asked.clone());
+        }
         let (url, registered) = libgit2_url(&session);
         let remote = repository.remote_anonymous(&url).map_err(RemoteError::library)?;
         let refs = RefSnapshot::default();
