@@ -114,11 +114,31 @@ impl KustomizationFile {
 
     fn set_field(&mut self, name: &str, wanted: Option<&Value>) -> Result<(), EditError> {
         let root = self.root()?;
-        let mut expected = fields_of(root.as_ref());
-        let name = &spelling(&expected, name);
-        if expected.get(name).filter(|value| !is_empty(value)) == wanted {
-            return Ok(());
+        let fields = fields_of(root.as_ref());
+        match fields.get(&spelling(&fields, name)).filter(|value| !is_empty(value)) == wanted {
+            true => Ok(()),
+            false => self.write_field(root, fields, name, wanted),
         }
+    }
+
+    /// Takes a field away that says nothing, which other edits leave where it is.
+    pub(super) fn remove_empty(&mut self, name: &str) -> Result<(), EditError> {
+        let root = self.root()?;
+        let fields = fields_of(root.as_ref());
+        match fields.get(&spelling(&fields, name)).is_some_and(is_empty) {
+            true => self.write_field(root, fields, name, None),
+            false => Ok(()),
+        }
+    }
+
+    fn write_field(
+        &mut self,
+        root: Option<Node>,
+        mut expected: Map<String, Value>,
+        name: &str,
+        wanted: Option<&Value>,
+    ) -> Result<(), EditError> {
+        let name = &spelling(&expected, name);
         match wanted {
             Some(value) => expected.insert(name.to_owned(), value.clone()),
             None if root.as_ref().is_some_and(|root| stays_empty(root, name)) => {

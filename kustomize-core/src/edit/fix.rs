@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{EditError, KustomizationFile};
+use crate::kustomization::fix::DEPRECATED;
 
 /// Every field of a kustomization and of what it holds.
 const FIELDS: &[&str] = &[
@@ -161,6 +162,7 @@ impl KustomizationFile {
         fixed.move_list("patchesJson6902", "patches")?;
         fixed.fix_strategic_merge_patches(is_file)?;
         fixed.fix_common_labels()?;
+        DEPRECATED.iter().try_for_each(|(field, _)| fixed.remove_empty(field))?;
         fixed.add_type()?;
         *self = fixed;
         Ok(())

@@ -195,5 +195,8 @@ mod tests {
         file.fix(|_| true).expect("fixed");
         assert!(file.text().starts_with("resources: [a, b]\npatches: [{path: p}, {path: q}]\n"), "{}", file.text());
         assert!(!file.text().contains("bases") && !file.text().contains("6902"));
+        let mut empty = self::file("bases: []\ncommonLabels: {}   # none\nvars:\nresources: []   # stays\n");
+        empty.fix(|_| true).expect("fixed");
+        assert!(empty.text().starts_with("resources: []   # stays\napiVersion: "), "{}", empty.text());
     }
 }
