@@ -67,6 +67,9 @@ impl TreeEdit {
     }
 
     /// The tree as it was before the first change.
+    ///
+    /// A clone that is kept for longer than the edit has to wait while the commit
+    /// is pushed.
     pub fn base(&self) -> &TreeReader {
         &self.base
     }

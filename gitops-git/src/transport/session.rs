@@ -254,7 +254,9 @@ pub(crate) fn refusal(server: String) -> RemoteError {
         "not have write access",
     ]) {
         RemoteError::Forbidden { server }
-    } else if server.is_empty() || says(&["hung up unexpectedly"]) {
+    } else if server.is_empty() || says(&["hung up unexpectedly", "not our ref"]) {
+        // Of the last one: a branch moved while we were asking, or two machines of
+        // a forge do not agree yet. All of them pass.
         RemoteError::Interrupted { server, source: None }
     } else {
         RemoteError::Refused { server }
@@ -271,6 +273,7 @@ mod tests {
         let unauthorized: Kind = |error| matches!(error, RemoteError::Unauthorized { .. });
         let not_found: Kind = |error| matches!(error, RemoteError::NotFound { .. });
         let forbidden: Kind = |error| matches!(error, RemoteError::Forbidden { .. });
+        let interrupted: Kind = |error| matches!(error, RemoteError::Interrupted { .. });
         let refused: Kind = |error| matches!(error, RemoteError::Refused { .. });
         for (words, is_it) in [
             ("git@github.com: Permission denied (publickey).", unauthorized),
@@ -286,6 +289,7 @@ mod tests {
             ("remote: TF401027: You need the Git 'GenericContribute' permission", forbidden),
             ("Forgejo: Unauthorized", forbidden),
             ("service not enabled: '/app.git'", forbidden),
+            ("upload-pack: not our ref 4b825dc642cb6eb9a060e54bf8d69288fbee4904", interrupted),
             ("ERROR: The server is taking a nap", refused),
         ] {
             let error = refusal(words.to_owned());
