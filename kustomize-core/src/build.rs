@@ -130,9 +130,7 @@ fn render_in(loader: &Loader<'_>) -> Result<ResourceSet, BuildError> {
     let loaded = load_root(loader)?;
     let target = Target::root(loader, &loaded);
     target.set_schema()?;
-    let mut layer = Layer::default();
-    target.accumulate(&mut layer)?;
-    let resources = target.finish(layer)?;
+    let resources = target.render()?;
     loader.close();
     Ok(resources)
 }
@@ -213,6 +211,12 @@ impl<'a> Target<'a> {
             self.loader.session.note_effect();
         }
         self.add_resources(layer, "resources", &kustomization.resources)?;
+        self.customize(layer)
+    }
+
+    /// What follows once the resources are there.
+    pub(crate) fn customize(&self, layer: &mut Layer) -> Result<(), BuildError> {
+        let kustomization = self.kustomization;
         self.add_config(layer)?;
         generators::run(self, layer)?;
         for entry in &kustomization.components {
@@ -224,8 +228,15 @@ impl<'a> Target<'a> {
         defined.map_err(|error| self.in_field("vars", error))
     }
 
+    /// All of a build.
+    pub(crate) fn render(&self) -> Result<ResourceSet, BuildError> {
+        let mut layer = Layer::default();
+        self.accumulate(&mut layer)?;
+        self.finish(layer)
+    }
+
     /// What must wait until all overlays have had their say.
-    fn finish(&self, mut layer: Layer) -> Result<ResourceSet, BuildError> {
+    pub(crate) fn finish(&self, mut layer: Layer) -> Result<ResourceSet, BuildError> {
         self.update_names(&mut layer)?;
         let order = self.order()?;
         self.settle(&mut layer.resources, order)?;
@@ -324,6 +335,10 @@ impl<'a> Target<'a> {
 
     fn add_base(&self, layer: &mut Layer, entry: &str, place: Entry) -> Result<(), BuildError> {
         let base = self.base(entry, place)?;
+        self.add_layer(layer, base)
+    }
+
+    pub(crate) fn add_layer(&self, layer: &mut Layer, base: Arc<Base>) -> Result<(), BuildError> {
         let base = Arc::unwrap_or_clone(base).layer;
         layer.resources.append(base.resources, &self.schema())?;
         layer.merge_config(&base.config).map_err(|error| self.in_field("configurations", error))?;
@@ -403,7 +418,7 @@ impl<'a> Target<'a> {
     }
 
     /// The first kustomization that names a schema decides for the whole build, as in kustomize.
-    fn set_schema(&self) -> Result<(), BuildError> {
+    pub(crate) fn set_schema(&self) -> Result<(), BuildError> {
         let openapi = &self.kustomization.openapi;
         let at = |source| BuildError::Schema { kustomization: self.path.clone(), source };
         let text = openapi.get("path").map(|path| self.loader.read_text(path)).transpose()?;
@@ -489,7 +504,7 @@ impl<'a> Target<'a> {
         self.loader.session.schema()
     }
 
-    fn in_entry(&self, field: &'static str, entry: &str, error: BuildError) -> BuildError {
+    pub(crate) fn in_entry(&self, field: &'static str, entry: &str, error: BuildError) -> BuildError {
         let source = Box::new(error);
         BuildError::Entry { kustomization: self.path.clone(), field, entry: entry.to_owned(), source }
     }

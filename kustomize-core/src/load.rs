@@ -371,14 +371,15 @@ impl<'a> Loader<'a> {
     /// What the base in `dir` came to, if that is kept and would be the same now.
     pub(crate) fn kept_base(&self, dir: &Path) -> Option<Arc<Base>> {
         self.session.cache.find(&self.base_key(dir)?, |value| match value {
-            Value::Base(base) if self.allows(&base.record) && base.record.holds(self) => Some(Arc::clone(base)),
+            Value::Base(base) if self.may_reuse(&base.record) => Some(Arc::clone(base)),
             _ => None,
         })
     }
 
-    /// Whether a base with this record may be included here: errors about
-    /// limits and cycles are left to those who find them on the way.
-    fn allows(&self, record: &Record) -> bool {
+    /// Whether a base with this record would be the same now, and may be
+    /// included here: errors about limits and cycles are left to those who find
+    /// them on the way.
+    pub(crate) fn may_reuse(&self, record: &Arc<Record>) -> bool {
         let is_cycle = |dir: &Path| {
             let mut loaders = self.referrers().filter(|loader| loader.source == self.source);
             loaders.any(|loader| is_within(loader.root, dir))
@@ -386,6 +387,7 @@ impl<'a> Loader<'a> {
         self.depth() + record.height <= self.session.options.limits.bases
             && self.session.has_room_for(record.counts)
             && !record.any_below(&is_cycle)
+            && record.holds(self)
     }
 
     /// Keeps what the base in `dir` came to, if it comes to the same each time.

@@ -9,9 +9,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::build::{Base, Target, load_root};
+use crate::build::{Base, Layer, Target, load_root};
 use crate::cache;
 use crate::config::{NameReferences, TransformerConfig};
+use crate::error::BuildError;
 use crate::id::ResourceId;
 use crate::kustomization::Kustomization;
 use crate::kustomization::load::Loaded;
@@ -34,7 +35,8 @@ pub(crate) struct Parts {
 #[derive(Debug)]
 struct Part {
     dir: PathBuf,
-    record: Arc<Record>,
+    /// As it was before it was finished.
+    base: Arc<Base>,
     resources: Vec<Resource>,
     reach: Reach,
     bytes: usize,
@@ -56,37 +58,40 @@ struct Before<'a> {
     parts: &'a Parts,
 }
 
-/// The finished resources of a root that only gathers bases which have nothing
-/// to do with each other. `None` for any other, and if something goes wrong:
-/// then it has to be built as a whole.
-pub(crate) fn gather(loader: &Loader<'_>, before: Option<&Root>) -> Option<(ResourceSet, Parts)> {
+/// What a root comes to, and its parts if it only gathers bases that have nothing to do with each other.
+pub(crate) fn render(
+    loader: &Loader<'_>,
+    before: Option<&Root>,
+) -> Result<(ResourceSet, Option<Parts>), BuildError> {
     loader.open();
     let before = before.and_then(|root| Some(Before { root, parts: root.parts.as_ref()? }));
-    let same_file = before.filter(|before| before.record().is_some_and(|record| record.own_holds(loader)));
-    let loaded = match same_file {
-        Some(before) => {
-            loader.session.know(&before.record()?.own).ok()?;
-            Arc::clone(&before.parts.loaded)
+    let same_file = before.filter(|before| before.own().is_some_and(|record| record.own_holds(loader)));
+    let loaded = match same_file.and_then(|before| Some((before.own()?, before.parts))) {
+        Some((record, parts)) => {
+            loader.session.know(&record.own)?;
+            Arc::clone(&parts.loaded)
         }
-        None => Arc::new(load_root(loader).ok().filter(|loaded| only_gathers(loader, &loaded.kustomization))?),
+        None => Arc::new(load_root(loader)?),
     };
     let target = Target::root(loader, &loaded);
-    let list = gather_parts(&target, before, same_file)?;
-    let replaced = same_file.map(|before| before.replaced_by(&list));
-    let resources = match (same_file, replaced) {
-        (Some(before), Some(replaced)) if replaced.iter().all(|(old, new)| old.is_like(new)) => {
-            before.with_replaced(&replaced)
-        }
-        _ => join(&target, &list)?,
+    target.set_schema()?;
+    let dirs = match same_file {
+        Some(before) => Some(before.parts.list.iter().map(|part| part.dir.clone()).collect()),
+        None => directories(&target),
+    };
+    let (resources, list) = match dirs {
+        Some(dirs) => Gathering { target: &target, dirs, before, same_file }.run()?,
+        None => (target.render()?, None),
     };
     loader.close();
-    Some((resources, Parts { loaded, list }))
+    Ok((resources, list.map(|list| Parts { loaded, list })))
 }
 
-/// Whether a root does nothing to its bases but sort what they give.
-fn only_gathers(loader: &Loader<'_>, from: &Kustomization) -> bool {
-    let has_one_order = from.sort_options.is_none() || loader.session.options.reorder.is_none();
-    let ignored = Kustomization {
+/// The bases of a root that does nothing to them but sort what they give.
+fn directories(target: &Target<'_>) -> Option<Vec<PathBuf>> {
+    let from = target.kustomization;
+    let has_one_order = from.sort_options.is_none() || target.loader.session.options.reorder.is_none();
+    let rest = Kustomization {
         kind: String::new(),
         api_version: String::new(),
         metadata: None,
@@ -94,62 +99,124 @@ fn only_gathers(loader: &Loader<'_>, from: &Kustomization) -> bool {
         resources: Vec::new(),
         ..from.clone()
     };
-    has_one_order && ignored == Kustomization::default()
-}
-
-fn gather_parts(
-    target: &Target<'_>,
-    before: Option<Before<'_>>,
-    same_file: Option<Before<'_>>,
-) -> Option<Vec<Arc<Part>>> {
-    let loader = target.loader;
-    let by_record: HashMap<_, _> = match (before, same_file) {
-        (Some(before), None) => before.parts.list.iter().map(|part| (Arc::as_ptr(&part.record), part)).collect(),
-        _ => HashMap::new(),
-    };
-    let part = |(at, entry): (usize, &String)| {
-        let old = same_file.and_then(|before| before.parts.list.get(at));
-        if let Some(old) = old.filter(|old| old.record.holds(loader)) {
-            loader.session.reuse(&old.record).ok()?;
-            return Some(Arc::clone(old));
-        }
-        let dir = match old {
-            Some(old) => old.dir.clone(),
-            None => directory(loader, entry)?,
-        };
-        let base = target.base(entry, Entry::Directory(dir.clone())).ok()?;
-        match by_record.get(&Arc::as_ptr(&base.record)) {
-            Some(part) => Some(Arc::clone(part)),
-            None => Part::new(target, dir, &base).map(Arc::new),
-        }
-    };
-    target.kustomization.resources.iter().enumerate().map(part).collect()
-}
-
-fn directory(loader: &Loader<'_>, entry: &str) -> Option<PathBuf> {
-    match loader.entry(entry).ok()? {
-        Entry::Directory(dir) => Some(dir),
+    if !has_one_order || rest != Kustomization::default() {
+        return None;
+    }
+    let directory = |entry: &String| match target.loader.entry(entry) {
+        Ok(Entry::Directory(dir)) => Some(dir),
         _ => None,
-    }
+    };
+    from.resources.iter().map(directory).collect()
 }
 
-/// The resources of all parts in order, if these have nothing to do with each other.
-fn join(target: &Target<'_>, parts: &[Arc<Part>]) -> Option<ResourceSet> {
-    let (mut namespaces, mut cluster) = (HashSet::new(), HashSet::new());
-    for part in parts {
-        let Reach { namespaces: own, cluster: own_cluster } = &part.reach;
-        if !own.iter().all(|name| namespaces.insert(name)) || !own_cluster.iter().all(|id| cluster.insert(id)) {
-            return None;
+/// A root that only gathers bases, while it does.
+struct Gathering<'a> {
+    target: &'a Target<'a>,
+    dirs: Vec<PathBuf>,
+    before: Option<Before<'a>>,
+    same_file: Option<Before<'a>>,
+}
+
+/// A base, finished if it is known to be the same as before.
+struct Member {
+    base: Arc<Base>,
+    part: Option<Arc<Part>>,
+}
+
+/// Finished resources, and the parts that they are of if each was finished by itself.
+type Gathered = (ResourceSet, Option<Vec<Arc<Part>>>);
+
+impl Gathering<'_> {
+    fn run(&self) -> Result<Gathered, BuildError> {
+        let members = self.members()?;
+        if let Some(list) = self.parts(&members)
+            && let Some(resources) = self.arrange(&list)
+        {
+            return Ok((resources, Some(list)));
         }
+        let mut layer = self.join(&members)?;
+        self.target.customize(&mut layer)?;
+        Ok((self.target.finish(layer)?, None))
     }
-    let mut resources = parts.iter().flat_map(|part| part.resources.iter().cloned()).collect();
-    target.sort(&mut resources).ok()?;
-    Some(ResourceSet::shared(resources))
+
+    fn members(&self) -> Result<Vec<Member>, BuildError> {
+        let by_record = self.parts_by_record();
+        let mut members = Vec::with_capacity(self.dirs.len());
+        for (at, (entry, dir)) in self.entries().zip(&self.dirs).enumerate() {
+            let old = self.same_file.and_then(|before| before.parts.list.get(at));
+            if let Some(old) = old.filter(|old| self.target.loader.may_reuse(&old.base.record)) {
+                self.target.loader.session.reuse(&old.base.record)?;
+                members.push(Member { base: Arc::clone(&old.base), part: Some(Arc::clone(old)) });
+                continue;
+            }
+            match self.target.base(entry, Entry::Directory(dir.clone())) {
+                Ok(base) => {
+                    let part = by_record.get(&Arc::as_ptr(&base.record)).map(|part| Arc::clone(part));
+                    members.push(Member { base, part });
+                }
+                Err(error) => {
+                    // What is wrong with the bases before this one comes first.
+                    self.join(&members)?;
+                    return Err(self.target.in_entry("resources", entry, error));
+                }
+            }
+        }
+        Ok(members)
+    }
+
+    fn entries(&self) -> std::slice::Iter<'_, String> {
+        self.target.kustomization.resources.iter()
+    }
+
+    /// The parts of the build before, where their places may have changed.
+    fn parts_by_record(&self) -> HashMap<*const Record, &Arc<Part>> {
+        let before = self.before.filter(|_| self.same_file.is_none());
+        let parts = before.into_iter().flat_map(|before| &before.parts.list);
+        parts.map(|part| (Arc::as_ptr(&part.base.record), part)).collect()
+    }
+
+    /// The members as a build from nothing puts them together.
+    fn join(&self, members: &[Member]) -> Result<Layer, BuildError> {
+        let mut layer = Layer::default();
+        for (member, entry) in members.iter().zip(self.entries()) {
+            let added = self.target.add_layer(&mut layer, Arc::clone(&member.base));
+            added.map_err(|error| self.target.in_entry("resources", entry, error))?;
+        }
+        Ok(layer)
+    }
+
+    fn parts(&self, members: &[Member]) -> Option<Vec<Arc<Part>>> {
+        let part = |(member, dir): (&Member, &PathBuf)| match &member.part {
+            Some(part) => Some(Arc::clone(part)),
+            None => Part::new(self.target, dir.clone(), Arc::clone(&member.base)).map(Arc::new),
+        };
+        members.iter().zip(&self.dirs).map(part).collect()
+    }
+
+    /// The resources of all parts in order, if these have nothing to do with each other.
+    fn arrange(&self, list: &[Arc<Part>]) -> Option<ResourceSet> {
+        if let Some(before) = self.same_file {
+            let replaced = before.replaced_by(list);
+            if replaced.iter().all(|(old, new)| old.is_like(new)) {
+                return Some(before.with_replaced(&replaced));
+            }
+        }
+        let (mut namespaces, mut cluster) = (HashSet::new(), HashSet::new());
+        for Part { reach, .. } in list.iter().map(|part| &**part) {
+            let is_new = reach.namespaces.iter().all(|name| namespaces.insert(name));
+            if !is_new || !reach.cluster.iter().all(|id| cluster.insert(id)) {
+                return None;
+            }
+        }
+        let mut resources = list.iter().flat_map(|part| part.resources.iter().cloned()).collect();
+        self.target.sort(&mut resources).ok()?;
+        Some(ResourceSet::shared(resources))
+    }
 }
 
 impl<'a> Before<'a> {
     /// The record of the root's kustomization, which is all that the build's has below it.
-    fn record(&self) -> Option<&'a Arc<Record>> {
+    fn own(&self) -> Option<&'a Arc<Record>> {
         self.root.build.read.record().below.first()
     }
 
@@ -177,8 +244,8 @@ impl Parts {
 
 impl Part {
     /// `None` if it may have to do with resources elsewhere.
-    fn new(target: &Target<'_>, dir: PathBuf, base: &Base) -> Option<Self> {
-        let Base { layer, record } = base;
+    fn new(target: &Target<'_>, dir: PathBuf, base: Arc<Base>) -> Option<Self> {
+        let Base { layer, record } = &*base;
         let config = TransformerConfig::builtin();
         let is_plain = Arc::ptr_eq(&layer.config, &config) && layer.vars.is_empty();
         if !is_plain || record.has_effects || target.loader.session.has_schema() {
@@ -188,8 +255,8 @@ impl Part {
         reach.add(layer.resources.as_slice(), &config.name_references)?;
         let resources = target.finish_unsorted(layer.clone()).ok()?;
         reach.add(&resources, &config.name_references)?;
-        let bytes = size_of::<Self>() + cache::bytes_of(&resources) + record.bytes();
-        Some(Self { dir, record: Arc::clone(record), resources, reach, bytes })
+        let bytes = size_of::<Self>() + cache::bytes_of(&resources) + base.bytes();
+        Some(Self { dir, base, resources, reach, bytes })
     }
 
     /// Whether the other one has resources of the same ids, and in reach of the same ones.

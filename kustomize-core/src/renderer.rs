@@ -119,12 +119,11 @@ impl Renderer {
         if let Some(Known { root, is_current: true }) = before {
             return Ok(Arc::clone(&root.build));
         }
-        let gathered = parts::gather(&loader, before.as_ref().map(|known| &*known.root));
-        let (attempt, parts) = match gathered {
-            Some((resources, parts)) => (build::finished(session, Ok(resources)), Some(parts)),
-            None => (build::render(files, root, options, &self.cache), None),
+        let (resources, parts) = match parts::render(&loader, before.as_ref().map(|known| &*known.root)) {
+            Ok((resources, parts)) => (Ok(resources), parts),
+            Err(error) => (Err(error), None),
         };
-        let mut build = attempt.into_build()?;
+        let mut build = build::finished(session, resources).into_build()?;
         build.resources = ResourceSet::shared(build.resources.into_vec());
         let build = Arc::new(build);
         self.keep(&dir, Root { wanted: Wanted::of(options), files: id, build: Arc::clone(&build), parts });

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kustomize_core::{
     BuildError, BuildOptions, ContentId, Directory, FileSource, ImageChange, LoadRestriction, Memory, Overrides,
-    ReadError, ReadFile, Renderer, Reorder, Resolved, Warning, build,
+    ReadError, ReadFile, Remote, RemoteBase, RemoteError, RemoteLimits, Renderer, Reorder, Resolved, Warning, build,
 };
 use proptest::prelude::*;
 
@@ -284,6 +285,9 @@ fn gathered() -> Memory {
 fn nothing_is_made_again_if_nothing_changed() {
     let (files, renderer, options) = (gathered(), Renderer::new(), BuildOptions::new());
     let first = renderer.build(&files, "root", &options).expect("builds");
+    let overlays = ["o0", "o1", "o2", "root"].map(|dir| format!("{dir}/kustomization.yaml"));
+    let read = ["base/all.yaml", "base/kustomization.yaml"].map(str::to_owned).into_iter().chain(overlays);
+    assert_eq!(paths(&first.read), read.map(PathBuf::from).collect::<Vec<_>>());
     // What is read by nobody makes no difference.
     for files in [files.clone(), files.with("elsewhere", "x")] {
         let again = renderer.build(&files, "root", &options).expect("builds");
@@ -339,4 +343,153 @@ fn threads_share_a_renderer() {
             });
         }
     });
+}
+
+const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: map}\n";
+
+/// Builds the same root of several states in turn, twice, as a build from nothing does.
+fn in_turn(states: &[Memory], root: &str, options: &BuildOptions) -> Vec<Told> {
+    let renderer = Renderer::new();
+    let expected: Vec<Told> = states.iter().map(|files| cold(files, root, options)).collect();
+    for _ in 0..2 {
+        for (files, expected) in states.iter().zip(&expected) {
+            assert_eq!(&warm(&renderer, files, root, options), expected);
+        }
+    }
+    expected
+}
+
+#[test]
+fn an_account_in_another_namespace_is_a_tie() {
+    let binding = BINDING.replace("name: role}", "name: r}");
+    let files = Memory::new()
+        .with("a/kustomization.yaml", "resources: [all.yaml]\nnamespace: ns-0\n")
+        .with("a/all.yaml", &binding)
+        .with("b/kustomization.yaml", "resources: [all.yaml]\nnamespace: ns-1\nnamePrefix: one-\n")
+        .with("b/all.yaml", ALL)
+        .with("kustomization.yaml", "resources: [a, b]\n");
+    let renamed = files.clone().with("b/kustomization.yaml", "resources: [all.yaml]\nnamespace: ns-1\nnamePrefix: x-\n");
+    let given = in_turn(&[files, renamed], "", &BuildOptions::new());
+    assert!(given[0].as_ref().is_ok_and(|(yaml, ..)| yaml.contains("- kind: ServiceAccount\n  name: one-account\n")));
+}
+
+#[test]
+fn what_has_no_namespace_is_a_tie() {
+    let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: b}\n\
+                roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: role}\n";
+    let files = Memory::new()
+        .with("a/kustomization.yaml", "resources: [all.yaml]\nnamespace: ns-0\n")
+        .with("a/all.yaml", role)
+        .with("b/kustomization.yaml", "resources: [all.yaml]\nnamespace: ns-1\nnamePrefix: one-\n")
+        .with("b/all.yaml", CLUSTER_ROLE)
+        .with("kustomization.yaml", "resources: [a, b]\n");
+    let given = in_turn(std::slice::from_ref(&files), "", &BuildOptions::new());
+    assert!(given[0].as_ref().is_ok_and(|(yaml, ..)| yaml.contains("  name: one-role\nroleRef")
+        || yaml.contains("kind: ClusterRole\n  name: one-role\n")));
+    // Two of the same name without namespace, which no reference would tell.
+    let twice = files.with("a/all.yaml", NAMESPACE).with("b/all.yaml", NAMESPACE).with(
+        "b/kustomization.yaml",
+        "resources: [all.yaml]\nnamespace: ns-0\n",
+    );
+    assert!(in_turn(&[twice], "", &BuildOptions::new())[0].is_err());
+}
+
+#[test]
+fn a_base_that_is_kept_is_part_of_a_cycle_all_the_same() {
+    let files = Memory::new()
+        .with("app/kustomization.yaml", "resources: [../middle]\n")
+        .with("middle/kustomization.yaml", "resources: [../base]\n")
+        .with("base/kustomization.yaml", "resources: [map.yaml]\n")
+        .with("base/map.yaml", MAP)
+        .with("base/below/kustomization.yaml", "resources: [../../middle]\n");
+    let (renderer, options) = (Renderer::new(), BuildOptions::new());
+    assert!(warm(&renderer, &files, "app", &options).is_ok());
+    let cycle = warm(&renderer, &files, "base/below", &options);
+    assert!(cycle.is_err());
+    assert_eq!(cycle, cold(&files, "base/below", &options));
+}
+
+#[test]
+fn a_schema_of_its_own_is_for_one_build() {
+    let schema = r#"{"definitions": {"W": {"properties": {"parts": {"type": "array", "x-kubernetes-patch-merge-key": "name",
+        "x-kubernetes-patch-strategy": "merge", "items": {"properties": {"name": {"type": "string"}}}}},
+        "x-kubernetes-group-version-kind": [{"group": "example.com", "version": "v1", "kind": "W"}]}}}"#;
+    let part = |name: &str| format!("apiVersion: example.com/v1\nkind: W\nmetadata: {{name: w}}\nparts: [{{name: {name}}}]\n");
+    let files = Memory::new()
+        .with("base/kustomization.yaml", "resources: [w.yaml]\npatches: [{path: patch.yaml}]\n")
+        .with("base/w.yaml", part("a"))
+        .with("base/patch.yaml", part("b"))
+        .with("with/kustomization.yaml", "resources: [../base]\nopenapi: {path: schema.json}\n")
+        .with("with/schema.json", schema)
+        .with("without/kustomization.yaml", "resources: [../base]\n");
+    let (renderer, options) = (Renderer::new(), BuildOptions::new());
+    for root in ["with", "without", "with"] {
+        assert_eq!(warm(&renderer, &files, root, &options), cold(&files, root, &options), "{root}");
+    }
+    assert_ne!(cold(&files, "with", &options), cold(&files, "without", &options));
+}
+
+#[test]
+fn the_schema_of_one_base_is_for_the_next_ones() {
+    let schema = r#"{"definitions": {"W": {"properties": {"parts": {"type": "array", "x-kubernetes-patch-merge-key": "name",
+        "x-kubernetes-patch-strategy": "merge", "items": {"properties": {"name": {"type": "string"}}}}},
+        "x-kubernetes-group-version-kind": [{"group": "example.com", "version": "v1", "kind": "W"}]}}}"#;
+    let part = |name: &str| format!("apiVersion: example.com/v1\nkind: W\nmetadata: {{name: w}}\nparts: [{{name: {name}}}]\n");
+    let files = Memory::new()
+        .with("a/kustomization.yaml", "openapi: {path: schema.json}\n")
+        .with("a/schema.json", schema)
+        .with("b/kustomization.yaml", "resources: [w.yaml]\npatches: [{path: patch.yaml}]\n")
+        .with("b/w.yaml", part("a"))
+        .with("b/patch.yaml", part("b"))
+        .with("root/kustomization.yaml", "resources: [../a, ../b]\n");
+    let states = [
+        files.clone(),
+        files.clone().with("b/patch.yaml", part("c")),
+        files.clone().with("a/schema.json", "{\"definitions\": {}}"),
+        files.with("root/kustomization.yaml", "resources: [../b, ../a]\n"),
+    ];
+    let given = in_turn(&states, "root", &BuildOptions::new());
+    assert!(given[0].is_ok() && given[0] != given[2], "the schema makes a difference");
+}
+
+#[test]
+fn files_of_other_directories_count() {
+    let files = Memory::new()
+        .with("app/kustomization.yaml", "resources: [../base]\n")
+        .with("base/kustomization.yaml", "resources: [all.yaml]\npatches: [{path: ../shared/patch.yaml}]\n")
+        .with("base/all.yaml", ALL)
+        .with("shared/patch.yaml", PATCH);
+    let changed = files.clone().with("shared/patch.yaml", PATCH.replace("1}", "2}"));
+    let given = in_turn(&[files, changed], "app", &BuildOptions::new().load_restriction(LoadRestriction::None));
+    assert!(given[0].is_ok() && given[0] != given[1]);
+}
+
+/// Counts what is fetched, and gives something else each time.
+#[derive(Debug, Default)]
+struct Counting(AtomicUsize);
+
+impl Remote for Counting {
+    fn repository(&self, _: &RemoteBase) -> Result<Arc<dyn FileSource>, RemoteError> {
+        let count = self.0.fetch_add(1, Ordering::Relaxed);
+        let text = format!("resources: [map.yaml]\nnamePrefix: fetched-{count}-\n");
+        Ok(Arc::new(Memory::new().with("kustomization.yaml", text).with("map.yaml", MAP)))
+    }
+
+    fn file(&self, _: &str, _: RemoteLimits) -> Result<Vec<u8>, RemoteError> {
+        Err(RemoteError::Status { code: 404 })
+    }
+}
+
+#[test]
+fn what_is_fetched_is_fetched_each_time() {
+    let files = Memory::new()
+        .with("base/kustomization.yaml", "resources: ['https://example.com/a/b.git']\n")
+        .with("app/kustomization.yaml", "resources: [../base]\n")
+        .with("kustomization.yaml", "resources: [app]\n");
+    let (renderer, options) = (Renderer::new(), BuildOptions::new().remote(Arc::new(Counting::default())));
+    for count in 0..3 {
+        let built = renderer.build(&files, "", &options).expect("builds");
+        let yaml = built.resources.to_yaml().expect("printable");
+        assert!(yaml.contains(&format!("name: fetched-{count}-map")), "{yaml}");
+    }
 }

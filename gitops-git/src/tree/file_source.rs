@@ -1,3 +1,4 @@
+use std::fmt::Write;
 use std::path::Path;
 
 use kustomize_core::{ContentId, FileSource, ReadError as FileError, Resolved};
@@ -5,7 +6,8 @@ use kustomize_core::{ContentId, FileSource, ReadError as FileError, Resolved};
 use crate::tree::{EntryKind, ReadError, TreeReader};
 
 /// A build reads straight from the commit. The content id of a file is the id
-/// of its blob, that of a directory the id of its tree.
+/// of its blob, that of a directory the id of its tree; if there are files of
+/// submodules in it, these count too.
 impl FileSource for TreeReader {
     fn resolve(&self, path: &Path) -> Result<Resolved, FileError> {
         let found = self.find(path).map_err(|error| file_error(path, error))?;
@@ -23,7 +25,15 @@ impl FileSource for TreeReader {
     }
 
     fn content_id(&self, path: &Path) -> Option<ContentId> {
-        self.entry(path).ok().map(|entry| ContentId::new(entry.id.to_string()))
+        let found = self.find(path).ok()?;
+        let mut id = found.entry.id.to_string();
+        if found.entry.kind == EntryKind::Directory {
+            // A tree names the commits of submodules, whether their files are there or not.
+            for (at, submodule) in self.mounted().iter().filter(|(at, _)| at.starts_with(&found.path)) {
+                write!(id, " {}={}", submodule.content_id(Path::new(""))?.as_str(), at.display()).ok()?;
+            }
+        }
+        Some(ContentId::new(id))
     }
 }
 

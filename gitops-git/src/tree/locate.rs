@@ -4,7 +4,8 @@ use git2::Repository;
 
 use crate::id::ObjectId;
 use crate::tree::entry::{Entry, EntryKind, is_safe};
-use crate::tree::{Limits, ReadError, find_tree, read_blob};
+use crate::tree::trees::Trees;
+use crate::tree::{Limits, ReadError, read_blob};
 
 /// Links that one path may lead through, as many as Linux allows.
 const MAX_LINKS: usize = 40;
@@ -33,11 +34,12 @@ pub(crate) enum Place {
 /// What is at `path` below the tree `root`, symbolic links followed.
 pub(crate) fn locate(
     repository: &Repository,
+    trees: &Trees,
     root: ObjectId,
     path: &Path,
     limits: &Limits,
 ) -> Result<Place, ReadError> {
-    let mut walk = Walk { repository, limits, path, at: vec![directory("", root)], links: 0 };
+    let mut walk = Walk { repository, trees, limits, path, at: vec![directory("", root)], links: 0 };
     let mut ahead = components(path, path)?;
     while let Some(name) = ahead.pop() {
         if walk.here().kind == EntryKind::Submodule && name != ".." {
@@ -111,6 +113,7 @@ fn components(path: &Path, asked: &Path) -> Result<Vec<String>, ReadError> {
 
 struct Walk<'a> {
     repository: &'a Repository,
+    trees: &'a Trees,
     limits: &'a Limits,
     /// What was asked for.
     path: &'a Path,
@@ -147,10 +150,8 @@ impl Walk<'_> {
                 return Err(ReadError::WrongKind { path: self.path.to_owned(), found, wanted });
             }
         }
-        let tree = find_tree(self.repository, self.here().id, self.path, self.limits)?;
-        let entry = tree.get_name_bytes(name.as_bytes()).ok_or_else(not_found)?;
-        let id = ObjectId::from_git(entry.id());
-        let kind = EntryKind::from_mode(entry.filemode());
+        let found = self.trees.entry(self.repository, self.here().id, name, self.path, self.limits)?;
+        let (id, kind) = found.ok_or_else(not_found)?;
         if kind == EntryKind::Symlink {
             return self.follow(id);
         }

@@ -4,6 +4,7 @@ mod export;
 mod file_source;
 mod lfs;
 mod locate;
+mod trees;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ pub use export::{ExportError, ExportOptions};
 pub use lfs::LfsPointer;
 use locate::Place;
 pub(crate) use locate::normal_path;
+use trees::Trees;
 
 use crate::id::ObjectId;
 use crate::mirror::generation::Generation;
@@ -35,6 +37,7 @@ pub struct TreeReader {
 
 struct Inner {
     repository: Arc<Mutex<Repository>>,
+    trees: Arc<Trees>,
     generation: Generation,
     submodules: BTreeMap<PathBuf, TreeReader>,
     commit: Option<ObjectId>,
@@ -193,6 +196,7 @@ impl TreeReader {
     ) -> Self {
         let inner = Inner {
             repository: Arc::new(Mutex::new(repository)),
+            trees: Arc::default(),
             generation: generation.clone(),
             submodules: BTreeMap::new(),
             commit,
@@ -206,6 +210,7 @@ impl TreeReader {
     pub(crate) fn at_commit(&self, commit: ObjectId, root: ObjectId) -> Self {
         let inner = Inner {
             repository: Arc::clone(&self.inner.repository),
+            trees: Arc::clone(&self.inner.trees),
             generation: self.inner.generation.clone(),
             submodules: BTreeMap::new(),
             commit: Some(commit),
@@ -289,7 +294,7 @@ impl TreeReader {
 
     /// Finds `path`, in a submodule if it leads there.
     pub(crate) fn find(&self, path: &Path) -> Result<Found, ReadError> {
-        let place = locate::locate(&self.repository(), self.root(), path, self.limits())?;
+        let place = locate::locate(&self.repository(), &self.inner.trees, self.root(), path, self.limits())?;
         let (at, rest, here) = match place {
             Place::Here(found) if found.entry.kind != EntryKind::Submodule => {
                 return Ok(Found { reader: self.clone(), path: found.path, entry: found.entry });
@@ -319,6 +324,7 @@ impl TreeReader {
         let repository = opened.map_err(|source| ReadError::Mirror { source: Box::new(source) })?;
         let inner = Inner {
             repository: Arc::new(Mutex::new(repository)),
+            trees: Arc::default(),
             generation: self.inner.generation.clone(),
             submodules,
             commit: self.inner.commit,
@@ -330,6 +336,11 @@ impl TreeReader {
 
     pub(crate) fn root(&self) -> ObjectId {
         self.inner.root
+    }
+
+    #[cfg(feature = "kustomize")]
+    pub(crate) fn mounted(&self) -> &BTreeMap<PathBuf, TreeReader> {
+        &self.inner.submodules
     }
 
     pub(crate) fn limits(&self) -> &Limits {
