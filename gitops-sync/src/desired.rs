@@ -195,7 +195,7 @@ async fn find_kinds(cluster: &Cluster, manifests: &[Manifest]) -> Result<Kinds, 
     let wanted: BTreeSet<(GroupKind, String)> =
         manifests.iter().map(|manifest| (manifest.id().group_kind(), manifest.version().to_owned())).collect();
     let defined: HashMap<GroupKind, &Manifest> =
-        manifests.iter().filter_map(|manifest| Some((defined_kind(manifest)?, manifest))).collect();
+        manifests.iter().filter_map(|manifest| Some((defined_kind(manifest.into())?, manifest))).collect();
     let versions = wanted.iter().map(|(kind, version)| (kind.group.as_str(), version.as_str())).collect();
     cluster.prepare(&versions).await.map_err(PlanError::Discovery)?;
     let mut kinds = Kinds::new();

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+use serde_json::Value;
+
 use crate::hook::Phase;
 use crate::id::{GroupKind, ResourceId};
 use crate::manifest::{Manifest, annotation};
@@ -56,6 +58,19 @@ pub enum GraphError {
     },
 }
 
+/// A resource, as far as its order goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resource<'a> {
+    pub(crate) id: &'a ResourceId,
+    pub(crate) value: &'a Value,
+}
+
+impl<'a> From<&'a Manifest> for Resource<'a> {
+    fn from(manifest: &'a Manifest) -> Self {
+        Self { id: manifest.id(), value: manifest.value() }
+    }
+}
+
 /// The edges that resources themselves ask for; barriers for waves and
 /// kinds are added by the schedule.
 pub(crate) struct Dependencies {
@@ -93,22 +108,20 @@ impl Place {
 ///
 /// As in Argo CD, a namespace or a definition that others need is pulled to
 /// the earliest place of those; here that holds for every dependency.
-pub(crate) fn dependencies(manifests: &[(&Manifest, Place)]) -> Result<Dependencies, GraphError> {
-    let mut places: Vec<Place> = manifests.iter().map(|(_, place)| *place).collect();
-    let manifests: Vec<&Manifest> = manifests.iter().map(|(manifest, _)| *manifest).collect();
-    let manifests = &manifests[..];
-    let index = Index::of(manifests);
-    let mut ready_first = Vec::with_capacity(manifests.len());
-    for (position, manifest) in manifests.iter().enumerate() {
-        let mut needs = index.implied(manifest);
-        needs.extend(index.asked_for(manifest)?);
+pub(crate) fn dependencies(placed: &[(Resource<'_>, Place)]) -> Result<Dependencies, GraphError> {
+    let (resources, mut places): (Vec<Resource<'_>>, Vec<Place>) = placed.iter().copied().unzip();
+    let index = Index::of(&resources);
+    let mut ready_first = Vec::with_capacity(resources.len());
+    for (position, resource) in resources.iter().enumerate() {
+        let mut needs = index.implied(*resource);
+        needs.extend(index.asked_for(*resource)?);
         needs.retain(|need| *need != position);
         needs.sort_unstable();
         needs.dedup();
         ready_first.push(needs);
     }
     let order = topological(&ready_first).map_err(|cycle| {
-        let resources = cycle.into_iter().map(|position| manifests[position].id().clone()).collect();
+        let resources = cycle.into_iter().map(|position| resources[position].id.clone()).collect();
         GraphError::Cycle(Cycle { resources })
     })?;
     for position in order.into_iter().rev() {
@@ -126,36 +139,36 @@ struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn of(manifests: &[&'a Manifest]) -> Self {
+    fn of(resources: &[Resource<'a>]) -> Self {
         let mut index = Self { by_id: HashMap::new(), namespaces: HashMap::new(), definitions: HashMap::new() };
-        for (position, manifest) in manifests.iter().enumerate() {
-            let id = manifest.id();
+        for (position, resource) in resources.iter().enumerate() {
+            let id = resource.id;
             index.by_id.insert(id, position);
             if id.is("", "Namespace") {
                 index.namespaces.insert(&id.name, position);
             }
-            if let Some(defined) = defined_kind(manifest) {
+            if let Some(defined) = defined_kind(*resource) {
                 index.definitions.insert(defined, position);
             }
         }
         index
     }
 
-    fn implied(&self, manifest: &Manifest) -> Vec<usize> {
-        let id = manifest.id();
+    fn implied(&self, resource: Resource<'_>) -> Vec<usize> {
+        let id = resource.id;
         let namespace = id.namespace.as_deref().and_then(|namespace| self.namespaces.get(namespace));
         let definition = self.definitions.get(&id.group_kind());
         namespace.into_iter().chain(definition).copied().collect()
     }
 
-    fn asked_for(&self, manifest: &Manifest) -> Result<Vec<usize>, GraphError> {
-        let references = annotation(manifest.value(), DEPENDS_ON).unwrap_or_default();
+    fn asked_for(&self, resource: Resource<'_>) -> Result<Vec<usize>, GraphError> {
+        let references = annotation(resource.value, DEPENDS_ON).unwrap_or_default();
         let references = references.split(',').map(str::trim).filter(|reference| !reference.is_empty());
-        references.map(|reference| self.find(manifest, reference)).collect()
+        references.map(|reference| self.find(resource.id, reference)).collect()
     }
 
-    fn find(&self, manifest: &Manifest, reference: &str) -> Result<usize, GraphError> {
-        let id = Box::new(manifest.id().clone());
+    fn find(&self, id: &ResourceId, reference: &str) -> Result<usize, GraphError> {
+        let id = Box::new(id.clone());
         let Some(wanted) = parse_reference(reference) else {
             return Err(GraphError::Reference { id, reference: reference.to_owned() });
         };
@@ -165,12 +178,12 @@ impl<'a> Index<'a> {
 }
 
 /// The kind that a CustomResourceDefinition defines.
-pub(crate) fn defined_kind(manifest: &Manifest) -> Option<GroupKind> {
-    if !manifest.id().is("apiextensions.k8s.io", "CustomResourceDefinition") {
+pub(crate) fn defined_kind(resource: Resource<'_>) -> Option<GroupKind> {
+    if !resource.id.is("apiextensions.k8s.io", "CustomResourceDefinition") {
         return None;
     }
-    let spec = manifest.value().get("spec")?;
-    let text = |pointer| spec.pointer(pointer).and_then(serde_json::Value::as_str);
+    let spec = resource.value.get("spec")?;
+    let text = |pointer| spec.pointer(pointer).and_then(Value::as_str);
     Some(GroupKind::new(text("/group")?, text("/names/kind")?))
 }
 
@@ -235,7 +248,7 @@ mod tests {
 
     fn dependencies(manifests: &[&Manifest]) -> Result<Dependencies, GraphError> {
         let placed = |manifest: &&Manifest| Place::new(Phase::Sync, wave(manifest.value()), &manifest.id().kind);
-        let placed: Vec<_> = manifests.iter().map(|manifest| (*manifest, placed(manifest))).collect();
+        let placed: Vec<_> = manifests.iter().map(|manifest| (Resource::from(*manifest), placed(manifest))).collect();
         super::dependencies(&placed)
     }
 

@@ -15,7 +15,7 @@
 //! data: {mode: fast}
 //! ", Some("settings.yml"))?;
 //!
-//! // An API server in this process; or kube::Client::try_default().await?
+//! // An API server in this process; or Cluster::connect(kube::Config::infer().await?, …)
 //! let cluster = Cluster::new(EmbeddedCluster::new().client());
 //! let options = SyncOptions::new("my-tool").namespace("default").owner(Owner::inventory("demo", "default"));
 //!

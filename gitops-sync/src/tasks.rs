@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::{self, GraphError, Place};
+use crate::graph::{self, GraphError, Place, Resource};
 use crate::hook::Phase;
-use crate::manifest::Manifest;
 use crate::options::SyncOptions;
 use crate::order;
 use crate::plan::{Action, Plan, Step};
@@ -33,10 +32,8 @@ impl Tasks {
     /// attempt at the kinds before it; and deletions for every apply.
     pub(crate) fn of(plan: &Plan, options: &SyncOptions, widens: bool) -> Result<Self, GraphError> {
         let steps = plan.steps.iter().enumerate();
-        let (applied, manifests): (Vec<usize>, Vec<Manifest>) =
-            steps.filter_map(|(position, step)| Some((position, manifest_of(step)?))).unzip();
-        let place = |step: &usize| place_of(&plan.steps[*step]);
-        let mut placed: Vec<(&Manifest, Place)> = manifests.iter().zip(applied.iter().map(place)).collect();
+        let (applied, mut placed): (Vec<usize>, Vec<(Resource<'_>, Place)>) =
+            steps.filter_map(|(position, step)| Some((position, (resource_of(step)?, place_of(step))))).unzip();
         pull_inventory_namespace(&mut placed, options);
         let dependencies = graph::dependencies(&placed)?;
 
@@ -59,8 +56,8 @@ impl Tasks {
     }
 }
 
-fn manifest_of(step: &Step) -> Option<Manifest> {
-    Manifest::new(step.manifest.clone()?).ok()
+fn resource_of(step: &Step) -> Option<Resource<'_>> {
+    Some(Resource { id: &step.id, value: step.manifest.as_ref()? })
 }
 
 fn place_of(step: &Step) -> Place {
@@ -69,13 +66,13 @@ fn place_of(step: &Step) -> Place {
 
 /// The inventory has to be written before anything it lists is; so its
 /// namespace comes before everything, too.
-fn pull_inventory_namespace(placed: &mut [(&Manifest, Place)], options: &SyncOptions) {
+fn pull_inventory_namespace(placed: &mut [(Resource<'_>, Place)], options: &SyncOptions) {
     let Some(owner) = &options.owner else { return };
     let Some(first) = placed.iter().map(|(_, place)| *place).filter(|place| place.phase == Phase::Sync).min() else {
         return;
     };
-    for (manifest, place) in placed {
-        if manifest.id().is("", "Namespace") && manifest.id().name == owner.namespace {
+    for (resource, place) in placed {
+        if resource.id.is("", "Namespace") && resource.id.name == owner.namespace {
             *place = first.min(*place);
         }
     }

@@ -138,9 +138,9 @@ async fn load_inventory(cluster: &Cluster, options: &SyncOptions) -> Result<Inve
 
 /// An order that cannot be is found before the cluster is asked anything more.
 fn check_order(desired: &Desired) -> Result<(), PlanError> {
-    let placed = |manifest| (manifest, Place::new(Phase::Sync, 0, ""));
-    let manifests: Vec<_> = desired.wanted.iter().map(|wanted| placed(&wanted.manifest)).collect();
-    graph::dependencies(&manifests).map(drop).map_err(PlanError::Order)
+    let place = Place::new(Phase::Sync, 0, "");
+    let placed: Vec<_> = desired.wanted.iter().map(|wanted| ((&wanted.manifest).into(), place)).collect();
+    graph::dependencies(&placed).map(drop).map_err(PlanError::Order)
 }
 
 /// What the inventory lists and nobody wants any more, where the cluster

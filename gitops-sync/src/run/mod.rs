@@ -11,6 +11,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep, sleep_until};
+use tracing::Instrument as _;
 
 pub use self::perform::StepError;
 use self::perform::{Performed, perform};
@@ -189,7 +190,8 @@ impl<'a> Run<'a> {
             self.options.tell(|| Event::Started { id, action, phase });
             let (cluster, options) = (self.cluster, self.options);
             let work = async move { Landed::Performed { node, result: perform(cluster, step, options).await } };
-            self.flying.push(Box::pin(work));
+            let span = tracing::debug_span!("step", resource = %step.id, action = %step.action);
+            self.flying.push(Box::pin(work.instrument(span)));
         }
     }
 

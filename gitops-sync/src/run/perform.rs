@@ -90,15 +90,14 @@ pub(super) enum Performed {
 
 pub(super) async fn perform(cluster: &Cluster, step: &Step, options: &SyncOptions) -> Result<Performed, StepError> {
     let work = Work { cluster, step, options };
-    let done = match step.action {
-        Action::Create => work.create().await.map(Performed::Applied),
-        Action::Update => work.update().await.map(Performed::Applied),
-        Action::Replace => work.replace().await.map(Performed::Applied),
-        Action::Run => work.run_hook().await.map(Performed::Applied),
-        Action::Prune => work.prune().await,
-        // The schedule does not start these.
-        Action::Keep | Action::Blocked => Ok(Performed::Gone),
-    }?;
+    let done = work.perform().await;
+    if let Err(StepError::Cluster(error)) = &done
+        && error.is_not_found()
+    {
+        // What is served where may have changed behind our back.
+        cluster.forget_kinds().await;
+    }
+    let done = done?;
     work.remember(&done).await;
     Ok(done)
 }
@@ -110,6 +109,18 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    async fn perform(&self) -> Result<Performed, StepError> {
+        match self.step.action {
+            Action::Create => self.create().await.map(Performed::Applied),
+            Action::Update => self.update().await.map(Performed::Applied),
+            Action::Replace => self.replace().await.map(Performed::Applied),
+            Action::Run => self.run_hook().await.map(Performed::Applied),
+            Action::Prune => self.prune().await,
+            // The schedule does not start these.
+            Action::Keep | Action::Blocked => Ok(Performed::Gone),
+        }
+    }
+
     fn manifest(&self) -> &Value {
         self.step.manifest.as_ref().unwrap_or(&Value::Null)
     }

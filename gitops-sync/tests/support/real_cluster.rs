@@ -148,11 +148,7 @@ impl RealCluster {
 
     /// The configuration of such a client.
     pub(crate) fn config(&self) -> kube::Config {
-        let mut config = kube::Config::new(self.url().parse().expect("a valid address"));
-        // Its certificate is signed by itself.
-        config.accept_invalid_certs = true;
-        config.auth_info.token = Some(TOKEN.to_owned().into());
-        config
+        config_of(&self.url())
     }
 
     /// A kubeconfig file for kubectl and other programs.
@@ -168,6 +164,16 @@ impl RealCluster {
         fs::write(&path, text).expect("the temporary folder can be written to");
         path
     }
+}
+
+/// The configuration of a client for the control plane at `url`, which any process on this
+/// machine may use.
+pub(crate) fn config_of(url: &str) -> kube::Config {
+    let mut config = kube::Config::new(url.parse().expect("a valid address"));
+    // Its certificate is signed by itself.
+    config.accept_invalid_certs = true;
+    config.auth_info.token = Some(TOKEN.to_owned().into());
+    config
 }
 
 fn start_etcd(assets: &Path, dir: &Path, port: u16, peer_port: u16) -> Child {

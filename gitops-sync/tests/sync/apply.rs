@@ -288,6 +288,28 @@ async fn a_failure_stops_what_needs_it_and_a_second_sync_finishes() {
 }
 
 #[tokio::test]
+async fn a_kind_that_moves_is_found_again() {
+    let world = World::new();
+    world.sync(&[namespace("app"), racks_definition()]).await;
+    let rack = json!({"apiVersion": "example.com/v1", "kind": "Rack", "metadata": {"name": "r"}});
+    let wanted = [namespace("app"), racks_definition(), rack.clone()];
+    world.sync(&wanted).await;
+    // Somebody serves the kind under another name, without a word to us.
+    let mut moved = racks_definition();
+    moved["metadata"]["name"] = json!("shelves.example.com");
+    moved["spec"]["names"] = json!({"kind": "Rack", "plural": "shelves", "singular": "shelf", "listKind": "RackList"});
+    world
+        .api("apiextensions.k8s.io/CustomResourceDefinition")
+        .delete("racks.example.com", &Default::default())
+        .await
+        .unwrap();
+    world.create("apiextensions.k8s.io/CustomResourceDefinition", moved).await;
+    let wanted = [namespace("app"), rack];
+    world.try_sync(&wanted).await;
+    world.sync(&wanted).await;
+}
+
+#[tokio::test]
 async fn nothing_is_applied_that_the_inventory_cannot_list() {
     let world = World::with(ClusterOptions::default());
     world.sync(&[namespace("app")]).await;

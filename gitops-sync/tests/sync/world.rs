@@ -64,7 +64,7 @@ impl World {
         };
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
         match kind {
-            "Namespace" => Api::all_with(self.embedded.client(), &resource),
+            "Namespace" | "CustomResourceDefinition" => Api::all_with(self.embedded.client(), &resource),
             _ => Api::namespaced_with(self.embedded.client(), "app", &resource),
         }
     }
