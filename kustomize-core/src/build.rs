@@ -14,7 +14,7 @@ use crate::metadata::{self, Note};
 use crate::options::{BuildOptions, Reorder, Warning};
 use crate::order::LegacyOrder;
 use crate::record::{ReadFiles, Record};
-use crate::remote::RemoteBase;
+use crate::remote::{RemoteBase, without_password};
 use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
@@ -506,7 +506,7 @@ impl<'a> Target<'a> {
 
     pub(crate) fn in_entry(&self, field: &'static str, entry: &str, error: BuildError) -> BuildError {
         let source = Box::new(error);
-        BuildError::Entry { kustomization: self.path.clone(), field, entry: entry.to_owned(), source }
+        BuildError::Entry { kustomization: self.path.clone(), field, entry: without_password(entry), source }
     }
 
     pub(crate) fn in_field(

@@ -11,7 +11,7 @@ use crate::kustomization::decode;
 use crate::manifest;
 use crate::options::{LoadRestriction, ReadFile, Warning};
 use crate::record::{Asked, Open, Record};
-use crate::remote::{RemoteBase, RemoteLimits, is_remote_file};
+use crate::remote::{RemoteBase, RemoteLimits, is_remote_file, without_password};
 use crate::resource::Resource;
 use crate::schema::Schema;
 use crate::session::Session;
@@ -54,7 +54,7 @@ impl Repository {
         if base.has_git_prefix {
             session.warn(Warning::GitPrefix { address: base.address.clone() });
         }
-        let failed = |source| BuildError::Fetch { url: base.address.clone(), source };
+        let failed = |source| BuildError::Fetch { url: without_password(&base.address), source };
         let files = session.remote(&base.address)?.repository(&base).map_err(failed)?;
         let root = resolve_root(&*files, &join(Path::new(""), &base.path))?;
         Ok(Self { base, files, source: session.next_source(), root })
@@ -152,7 +152,10 @@ impl<'a> Loader<'a> {
     pub(crate) fn fetch(&self, base: RemoteBase) -> Result<Repository, BuildError> {
         let repositories = self.referrers().filter_map(|loader| loader.repository);
         if let Some(from) = repositories.into_iter().find(|repository| repository.is_cycle(&base)) {
-            return Err(BuildError::RemoteCycle { url: base.address, from: from.address.clone() });
+            return Err(BuildError::RemoteCycle {
+                url: without_password(&base.address),
+                from: without_password(&from.address),
+            });
         }
         Repository::fetch(self.session, base)
     }
@@ -162,7 +165,7 @@ impl<'a> Loader<'a> {
         let remote = self.session.remote(url)?;
         let limits = RemoteLimits::new().bytes(self.session.options.limits.yaml.bytes as u64);
         self.session.note_read(ReadFile::new(url.into(), None))?;
-        remote.file(url, limits).map_err(|source| BuildError::Fetch { url: url.to_owned(), source })
+        remote.file(url, limits).map_err(|source| BuildError::Fetch { url: without_password(url), source })
     }
 
     /// The resources of a file behind a URL.

@@ -59,10 +59,7 @@ struct Before<'a> {
 }
 
 /// What a root comes to, and its parts if it only gathers bases that have nothing to do with each other.
-pub(crate) fn render(
-    loader: &Loader<'_>,
-    before: Option<&Root>,
-) -> Result<(ResourceSet, Option<Parts>), BuildError> {
+pub(crate) fn render(loader: &Loader<'_>, before: Option<&Root>) -> Result<(ResourceSet, Option<Parts>), BuildError> {
     loader.open();
     let before = before.and_then(|root| Some(Before { root, parts: root.parts.as_ref()? }));
     let same_file = before.filter(|before| before.own().is_some_and(|record| record.own_holds(loader)));

@@ -392,9 +392,34 @@ pub(crate) fn go_bool(text: &str) -> Option<bool> {
     }
 }
 
+/// An address as errors may show it: without a password.
+pub(crate) fn without_password(address: &str) -> String {
+    let authority = address.find("://").map_or(0, |at| at + 3);
+    let end = address[authority..].find('/').map_or(address.len(), |at| authority + at);
+    let Some(at) = address[authority..end].rfind('@') else { return address.to_owned() };
+    match address[authority..authority + at].find(':') {
+        Some(colon) => format!("{}:***{}", &address[..authority + colon], &address[authority + at..]),
+        None => address.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_show_no_password() {
+        for (address, shown) in [
+            ("https://me:secret@example.com/a?x=b@c:d", "https://me:***@example.com/a?x=b@c:d"),
+            ("git::https://me:p@ss@example.com/a", "git::https://me:***@example.com/a"),
+            ("https://token@example.com/a", "https://token@example.com/a"),
+            ("git@example.com:a/b.git", "git@example.com:a/b.git"),
+            ("../a:b@c", "../a:b@c"),
+            ("https://example.com", "https://example.com"),
+        ] {
+            assert_eq!(without_password(address), shown);
+        }
+    }
 
     #[test]
     fn every_form_is_taken_apart() {

@@ -10,7 +10,7 @@ use crate::cache::Cache;
 use crate::error::BuildError;
 use crate::options::{BuildOptions, ReadFile, Warning};
 use crate::record::{Asked, Counts, Open, Own, Record};
-use crate::remote::Remote;
+use crate::remote::{Remote, without_password};
 use crate::schema::{Schema, SchemaError};
 use crate::source::{ContentId, Resolved};
 
@@ -222,7 +222,7 @@ impl<'a> Session<'a> {
 
     pub(crate) fn remote(&self, url: &str) -> Result<&'a dyn Remote, BuildError> {
         self.note_effect();
-        self.options.remote.as_deref().ok_or_else(|| BuildError::NoRemote { url: url.to_owned() })
+        self.options.remote.as_deref().ok_or_else(|| BuildError::NoRemote { url: without_password(url) })
     }
 
     /// A number for another file source.

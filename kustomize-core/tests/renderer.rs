@@ -368,7 +368,8 @@ fn an_account_in_another_namespace_is_a_tie() {
         .with("b/kustomization.yaml", "resources: [all.yaml]\nnamespace: ns-1\nnamePrefix: one-\n")
         .with("b/all.yaml", ALL)
         .with("kustomization.yaml", "resources: [a, b]\n");
-    let renamed = files.clone().with("b/kustomization.yaml", "resources: [all.yaml]\nnamespace: ns-1\nnamePrefix: x-\n");
+    let renamed =
+        files.clone().with("b/kustomization.yaml", "resources: [all.yaml]\nnamespace: ns-1\nnamePrefix: x-\n");
     let given = in_turn(&[files, renamed], "", &BuildOptions::new());
     assert!(given[0].as_ref().is_ok_and(|(yaml, ..)| yaml.contains("- kind: ServiceAccount\n  name: one-account\n")));
 }
@@ -387,10 +388,10 @@ fn what_has_no_namespace_is_a_tie() {
     assert!(given[0].as_ref().is_ok_and(|(yaml, ..)| yaml.contains("  name: one-role\nroleRef")
         || yaml.contains("kind: ClusterRole\n  name: one-role\n")));
     // Two of the same name without namespace, which no reference would tell.
-    let twice = files.with("a/all.yaml", NAMESPACE).with("b/all.yaml", NAMESPACE).with(
-        "b/kustomization.yaml",
-        "resources: [all.yaml]\nnamespace: ns-0\n",
-    );
+    let twice = files
+        .with("a/all.yaml", NAMESPACE)
+        .with("b/all.yaml", NAMESPACE)
+        .with("b/kustomization.yaml", "resources: [all.yaml]\nnamespace: ns-0\n");
     assert!(in_turn(&[twice], "", &BuildOptions::new())[0].is_err());
 }
 
@@ -414,7 +415,8 @@ fn a_schema_of_its_own_is_for_one_build() {
     let schema = r#"{"definitions": {"W": {"properties": {"parts": {"type": "array", "x-kubernetes-patch-merge-key": "name",
         "x-kubernetes-patch-strategy": "merge", "items": {"properties": {"name": {"type": "string"}}}}},
         "x-kubernetes-group-version-kind": [{"group": "example.com", "version": "v1", "kind": "W"}]}}}"#;
-    let part = |name: &str| format!("apiVersion: example.com/v1\nkind: W\nmetadata: {{name: w}}\nparts: [{{name: {name}}}]\n");
+    let part =
+        |name: &str| format!("apiVersion: example.com/v1\nkind: W\nmetadata: {{name: w}}\nparts: [{{name: {name}}}]\n");
     let files = Memory::new()
         .with("base/kustomization.yaml", "resources: [w.yaml]\npatches: [{path: patch.yaml}]\n")
         .with("base/w.yaml", part("a"))
@@ -434,7 +436,8 @@ fn the_schema_of_one_base_is_for_the_next_ones() {
     let schema = r#"{"definitions": {"W": {"properties": {"parts": {"type": "array", "x-kubernetes-patch-merge-key": "name",
         "x-kubernetes-patch-strategy": "merge", "items": {"properties": {"name": {"type": "string"}}}}},
         "x-kubernetes-group-version-kind": [{"group": "example.com", "version": "v1", "kind": "W"}]}}}"#;
-    let part = |name: &str| format!("apiVersion: example.com/v1\nkind: W\nmetadata: {{name: w}}\nparts: [{{name: {name}}}]\n");
+    let part =
+        |name: &str| format!("apiVersion: example.com/v1\nkind: W\nmetadata: {{name: w}}\nparts: [{{name: {name}}}]\n");
     let files = Memory::new()
         .with("a/kustomization.yaml", "openapi: {path: schema.json}\n")
         .with("a/schema.json", schema)
