@@ -31,7 +31,7 @@ pub struct CommitOptions {
     pub mode: PushMode,
     /// Options for the server, such as GitLab's `ci.skip`.
     pub push_options: Vec<String>,
-    /// How often to try when others push at the same time; 40 times unless set.
+    /// How often to try when others push at the same time; 100 times unless set.
     pub attempts: u32,
     /// How long to try; 3 minutes unless set.
     pub budget: Duration,
@@ -149,7 +149,7 @@ impl CommitOptions {
             trailers: Vec::new(),
             mode: PushMode::default(),
             push_options: Vec::new(),
-            attempts: 40,
+            attempts: 100,
             budget: Duration::from_secs(180),
             signer: None,
         }

@@ -8,8 +8,9 @@ use crate::id::ObjectId;
 /// The first pause lasts up to this long, each further one up to twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(40);
 
-/// No pause lasts longer than this, unless the server asks for it.
-const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// No pause lasts longer than this, unless the server asks for it: whoever waits
+/// for long is overtaken by those who come new.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A network that fails more often than this in one race is not repaired by waiting.
 const MAX_FAILURES: u32 = 4;
