@@ -1,5 +1,6 @@
 //! Rendering in the process: every workload from memory, beside what libyaml
-//! needs merely to tell the events of the same text.
+//! needs merely to tell the events of the same text; overlays from a checkout
+//! and from Git's objects, once and by a renderer that knows them from before.
 //!
 //! ```text
 //! cargo bench --bench render [-- FILTER]
@@ -9,8 +10,13 @@
 #[allow(dead_code, reason = "not every bench measures every workload")]
 mod workloads;
 
+use std::path::Path;
+use std::process::Command;
+
 use divan::{Bencher, black_box};
-use kustomize_core::{BuildOptions, build};
+use gitops_git::{Mirror, MirrorOptions, Remote, RepoUrl, Revision, TreeReader};
+use kustomize_core::{BuildOptions, Directory, FileSource, Memory, Renderer, build};
+use tempfile::TempDir;
 use workloads::Workload;
 
 fn main() {
@@ -49,6 +55,99 @@ fn b_libyaml_events(bencher: Bencher, count: usize) {
 #[divan::bench(sample_count = 20)]
 fn c_overlays(bencher: Bencher) {
     render(bencher, &workloads::overlays(200));
+}
+
+fn render_again(renderer: &Renderer, files: &dyn FileSource, root: &str) -> usize {
+    let built = renderer.build(black_box(files), root, &BuildOptions::new()).expect("builds");
+    built.resources.to_yaml().expect("prints").len()
+}
+
+#[divan::bench]
+fn c_renderer_nothing_changed(bencher: Bencher) {
+    let workload = workloads::overlays(200);
+    let (files, renderer) = (workload.memory(), Renderer::new());
+    render_again(&renderer, &files, workload.root);
+    bencher.bench_local(|| render_again(&renderer, &files, workload.root));
+}
+
+#[divan::bench]
+fn c_renderer_one_of_200_changed(bencher: Bencher) {
+    let workload = workloads::overlays(200);
+    let (mut files, renderer) = (workload.memory(), Renderer::new());
+    render_again(&renderer, &files, workload.root);
+    let mut edits = 0;
+    let edited = || -> Memory {
+        edits += 1;
+        // Never the same twice: the renderer would know it.
+        files.insert(format!("overlays/o{}/patch.yaml", edits % 200), workloads::replica_patch(edits));
+        files.clone()
+    };
+    bencher.with_inputs(edited).bench_local_refs(|files| render_again(&renderer, files, workload.root));
+}
+
+/// (g) Files in a checkout, and the same in a mirror's objects.
+struct Repository {
+    _dir: TempDir,
+    checkout: Directory,
+    tree: TreeReader,
+}
+
+impl Repository {
+    fn of(workload: &Workload) -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        let checkout = dir.path().join("checkout");
+        workload.write(&checkout);
+        git(&checkout, &["init", "--quiet", "--initial-branch=main"]);
+        git(&checkout, &["add", "--all"]);
+        git(&checkout, &["-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "--quiet", "--message=x"]);
+        let remote = Remote::new(RepoUrl::from_path(&checkout).expect("a path"));
+        let mirror = Mirror::open(dir.path().join("mirror"), remote, MirrorOptions::new()).expect("opened");
+        let commit = mirror.fetch(&Revision::Head).expect("fetched");
+        let tree = mirror.tree(commit.id).expect("read");
+        Self { checkout: Directory::new(checkout).expect("opened"), tree, _dir: dir }
+    }
+}
+
+fn git(dir: &Path, arguments: &[&str]) {
+    let status = Command::new("git").current_dir(dir).args(arguments).status().expect("git runs");
+    assert!(status.success(), "git {arguments:?}");
+}
+
+fn render_overlays(bencher: Bencher, files: impl Fn(&Repository) -> &dyn FileSource) {
+    let workload = workloads::overlays(200);
+    let repository = Repository::of(&workload);
+    let options = BuildOptions::new();
+    bencher.bench_local(|| {
+        let built = build(black_box(files(&repository)), workload.root, &options).expect("builds");
+        built.resources.to_yaml().expect("prints").len()
+    });
+}
+
+#[divan::bench(sample_count = 20)]
+fn g_checkout(bencher: Bencher) {
+    render_overlays(bencher, |repository| &repository.checkout);
+}
+
+#[divan::bench(sample_count = 20)]
+fn g_git_objects(bencher: Bencher) {
+    render_overlays(bencher, |repository| &repository.tree);
+}
+
+fn render_overlays_again(bencher: Bencher, files: impl Fn(&Repository) -> &dyn FileSource) {
+    let workload = workloads::overlays(200);
+    let (repository, renderer) = (Repository::of(&workload), Renderer::new());
+    render_again(&renderer, files(&repository), workload.root);
+    bencher.bench_local(|| render_again(&renderer, files(&repository), workload.root));
+}
+
+#[divan::bench(sample_count = 20)]
+fn g_renderer_checkout_nothing_changed(bencher: Bencher) {
+    render_overlays_again(bencher, |repository| &repository.checkout);
+}
+
+#[divan::bench]
+fn g_renderer_git_objects_nothing_changed(bencher: Bencher) {
+    render_overlays_again(bencher, |repository| &repository.tree);
 }
 
 #[divan::bench(sample_count = 20)]

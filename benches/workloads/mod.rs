@@ -114,10 +114,7 @@ pub fn mixed(count: usize, transformers: bool) -> Workload {
 fn with_overlays(mut workload: Workload, count: usize) -> Workload {
     workload = workload.file("base/kustomization.yaml", "resources:\n- all.yaml\n").file("base/all.yaml", resources(8));
     for index in 0..count {
-        let patch = format!(
-            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: app-0\nspec:\n  replicas: {}\n",
-            index % 5 + 1
-        );
+        let patch = replica_patch(index % 5 + 1);
         let kustomization = format!(
             "resources:\n- ../../base\nnamePrefix: o{index}-\nnamespace: ns-{index}\npatches:\n- path: patch.yaml\n\
              images:\n- name: registry.example.com/team/app\n  newTag: v{index}\n"
@@ -127,6 +124,11 @@ fn with_overlays(mut workload: Workload, count: usize) -> Workload {
             .file(format!("overlays/o{index}/patch.yaml"), patch);
     }
     workload
+}
+
+/// The patch of an overlay.
+pub fn replica_patch(replicas: usize) -> String {
+    format!("apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: app-0\nspec:\n  replicas: {replicas}\n")
 }
 
 /// (c) `count` overlays of one base under one root.

@@ -24,6 +24,7 @@
 //!    tree of a Git commit (gitops-git's `TreeReader`).
 //! 2. [`build`] renders the kustomization in one of its directories, by
 //!    [`BuildOptions`]; with [`Overrides`] as if the file had been edited before.
+//!    A [`Renderer`] does so again and again, and does again only what a change touches.
 //! 3. A [`Build`] (or an [`Attempt`], which may have failed) has the [`ResourceSet`], [`Warning`]s, and what was read. A
 //!    [`Resource`] converts to and from JSON and YAML values and says where it
 //!    came from; [`ResourceSet::to_yaml`] is what `kustomize build` prints.
