@@ -5,6 +5,7 @@ mod connect;
 mod discovery;
 mod error;
 mod limit;
+mod page;
 mod request;
 mod schema;
 
@@ -21,8 +22,9 @@ pub use error::{ClusterError, Conflict};
 
 use self::discovery::Kinds;
 use self::limit::Limiter;
+pub(crate) use self::page::Selection;
 pub use self::request::Propagation;
-pub(crate) use self::request::{ApplyMode, Deleted, Selection};
+pub(crate) use self::request::{ApplyMode, Deleted};
 use self::schema::Schemas;
 use crate::id::{GroupKind, ResourceId};
 use crate::live::Mirror;

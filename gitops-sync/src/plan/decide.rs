@@ -14,8 +14,9 @@ use crate::ignore;
 use crate::live::{Live, Object};
 use crate::manifest::annotation;
 use crate::mask::Mask;
-use crate::options::{ConflictPolicy, SyncOptions};
+use crate::options::SyncOptions;
 use crate::ownership::Claim;
+use crate::policy::ConflictPolicy;
 use crate::structured_merge::FieldSet;
 
 pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";

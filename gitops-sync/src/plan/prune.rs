@@ -12,8 +12,9 @@ use crate::id::ResourceId;
 use crate::inventory::Inventory;
 use crate::live::{Object, Objects};
 use crate::manifest::annotation;
-use crate::options::{PrunePolicy, SyncOptions};
+use crate::options::SyncOptions;
 use crate::ownership::Claim;
+use crate::policy::PrunePolicy;
 
 /// A step for each former resource that is still there and still ours.
 ///

@@ -11,10 +11,11 @@ use crate::fields::ManagedEntry;
 use crate::health::HealthStatus;
 use crate::hook::DeletePolicy;
 use crate::live::{Live, Scope};
-use crate::options::{ConflictPolicy, SyncOptions};
+use crate::options::SyncOptions;
 use crate::plan::{
     Action, Basis, Block, Decision, LAST_APPLIED, Step, basis_of, decide, is_earlier, remove_server_fields,
 };
+use crate::policy::ConflictPolicy;
 
 /// How often a step is decided anew because its object keeps changing.
 const ATTEMPTS: usize = 5;

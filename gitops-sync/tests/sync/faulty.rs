@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gitops_sync::embedded::{ControllerOptions, EmbeddedCluster};
-use gitops_sync::{
-    Action, Cluster, ClusterOptions, ConflictPolicy, Outcome, Owner, PrunePolicy, Report, SyncOptions, plan, sync,
-};
+use gitops_sync::{Action, Cluster, ClusterOptions, Outcome, Report, plan, sync};
 use kube::client::ClientBuilder;
 use serde_json::Value;
 
 use crate::faults::Faults;
+use crate::real::options;
 use crate::real_cluster::RealCluster;
 use crate::world::{annotated, config_map, deployment, namespace, parse, service};
 
@@ -31,16 +30,6 @@ async fn a_real_server_behind_a_bad_connection() {
 async fn survives(config: &kube::Config) {
     with_retries(config).await;
     without_retries(config).await;
-}
-
-fn options() -> SyncOptions {
-    SyncOptions::new("us")
-        .namespace("app")
-        .owner(Owner::tracking_id("app", "app"))
-        .conflicts(ConflictPolicy::TakeOver)
-        .prune(PrunePolicy::enabled())
-        .timeout(Duration::from_secs(20))
-        .no_wait()
 }
 
 fn connect(config: &kube::Config, faults: &Faults, retry_for: Duration) -> Cluster {

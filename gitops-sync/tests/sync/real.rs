@@ -13,7 +13,7 @@ use crate::apply::racks_definition;
 use crate::real_cluster::RealCluster;
 use crate::world::{annotated, config_map, deployment, namespace, parse, service};
 
-fn options() -> SyncOptions {
+pub(crate) fn options() -> SyncOptions {
     SyncOptions::new("us")
         .namespace("app")
         .owner(Owner::tracking_id("app", "app"))
