@@ -3,40 +3,12 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 
+use crate::config::{FIRST_KINDS, LAST_KINDS};
 use crate::id::split_api_version;
 use crate::kustomization::{LegacySortOptions, SortOptions};
 use crate::resource::Resource;
 use crate::schema::fingerprint;
 use crate::short_text::same;
-
-/// The kinds that kustomize's legacy order puts first.
-const FIRST: &[&str] = &[
-    "Namespace",
-    "ResourceQuota",
-    "StorageClass",
-    "CustomResourceDefinition",
-    "ServiceAccount",
-    "PodSecurityPolicy",
-    "Role",
-    "ClusterRole",
-    "RoleBinding",
-    "ClusterRoleBinding",
-    "ConfigMap",
-    "Secret",
-    "Endpoints",
-    "Service",
-    "LimitRange",
-    "PriorityClass",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "Deployment",
-    "StatefulSet",
-    "CronJob",
-    "PodDisruptionBudget",
-];
-
-/// The kinds that kustomize's legacy order puts last.
-const LAST: &[&str] = &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
 /// What is wrong with `sortOptions`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -166,7 +138,7 @@ fn ranks(options: Option<&LegacySortOptions>) -> HashMap<&str, i64> {
         Some(o) => {
             (o.order_first.iter().map(String::as_str).collect(), o.order_last.iter().map(String::as_str).collect())
         }
-        None => (FIRST.to_vec(), LAST.to_vec()),
+        None => (FIRST_KINDS.to_vec(), LAST_KINDS.to_vec()),
     };
     let before = first.len() as i64;
     let first = first.into_iter().zip(-before..);

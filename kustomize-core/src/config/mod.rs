@@ -16,6 +16,7 @@ pub(crate) use field_specs::FieldSpecs;
 pub(crate) use name_references::{NameReference, NameReferences};
 pub(crate) use path_tree::{Child, PathTree, Specs, TreeNode, bits};
 use serde::Deserialize;
+pub(crate) use type_order::{FIRST_KINDS, LAST_KINDS};
 
 use crate::id::Gvk;
 use crate::kustomization::{DecodeError, FieldSpec, decode};

@@ -1,8 +1,10 @@
-//! The order of types in lists of field specs. The build script includes this file.
+//! The order of types in lists of field specs, and the kinds that kustomize's legacy order
+//! of resources begins and ends with, too. The build script includes this file.
 
 use std::cmp::Ordering;
 
-const FIRST_KINDS: [&str; 22] = [
+/// The kinds that come first.
+pub(crate) const FIRST_KINDS: [&str; 22] = [
     "Namespace",
     "ResourceQuota",
     "StorageClass",
@@ -26,7 +28,9 @@ const FIRST_KINDS: [&str; 22] = [
     "CronJob",
     "PodDisruptionBudget",
 ];
-const LAST_KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+
+/// The kinds that come last.
+pub(crate) const LAST_KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
 /// Orders (group, version, kind) as kustomize's `Gvk.IsLessThan` does.
 pub(crate) fn compare_types(a: (&str, &str, &str), b: (&str, &str, &str)) -> Ordering {
