@@ -51,7 +51,7 @@ struct Reach {
     cluster: HashSet<ResourceId>,
 }
 
-/// What the last build was gathered from, if the kustomization file is the same now.
+/// A build before this one, and what it was gathered from.
 #[derive(Clone, Copy)]
 struct Before<'a> {
     root: &'a Root,

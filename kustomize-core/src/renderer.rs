@@ -37,8 +37,9 @@ use crate::source::{ContentId, FileSource};
 ///
 /// # What is kept, and for how long
 ///
-/// Up to [a number of bytes](Renderer::with_budget), by estimate; what was not
-/// used for the longest time goes first, always as a whole. Of each file, base
+/// Up to [a number of bytes](Renderer::with_budget), by an estimate in which what
+/// two entries share counts twice; what was not used for the longest time goes
+/// first, always as a whole. Of each file, base
 /// and root a few states are kept, such as those of several branches. What a build
 /// fetches, runs (Helm, plugins), or makes with a schema of its own
 /// is asked for or made again each time, and so are the kustomizations that
@@ -90,7 +91,8 @@ impl Renderer {
         Self::with_budget(256 << 20)
     }
 
-    /// Keeps up to `bytes`, by estimate. With 0, each build is made from nothing.
+    /// Keeps up to `bytes`, by estimate. If a single build needs more, it takes
+    /// longer than without a renderer: its own parts push each other out.
     pub fn with_budget(bytes: usize) -> Self {
         Self { cache: Cache::of_budget(bytes) }
     }
