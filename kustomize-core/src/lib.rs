@@ -43,6 +43,7 @@
 //! - Error messages are not kustomize's own.
 
 mod build;
+mod by_address;
 mod cache;
 mod config;
 mod edit;

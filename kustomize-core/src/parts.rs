@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::build::{Base, Layer, Target, load_root};
+use crate::by_address::ByAddress;
 use crate::cache;
 use crate::config::{NameReferences, TransformerConfig};
 use crate::error::BuildError;
@@ -226,7 +227,7 @@ impl<'a> Before<'a> {
     /// The resources of the build before, with others in the places of some.
     fn with_replaced(&self, replaced: &[(&Part, &Part)]) -> ResourceSet {
         let pairs = replaced.iter().flat_map(|(old, new)| old.resources.iter().zip(&new.resources));
-        let new: HashMap<usize, &Resource> = pairs.map(|(old, new)| (old.address(), new)).collect();
+        let new: ByAddress<usize, &Resource> = pairs.map(|(old, new)| (old.address(), new)).collect();
         let all = self.root.build.resources.iter();
         ResourceSet::shared(all.map(|old| (*new.get(&old.address()).unwrap_or(&old)).clone()).collect())
     }

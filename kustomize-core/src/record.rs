@@ -156,11 +156,13 @@ impl Record {
 
     /// As [`Record::holds`], for the kustomization file without its bases and components.
     pub(crate) fn own_holds(&self, loader: &Loader<'_>) -> bool {
-        loader.verdict(&self.own, || {
+        let find_out = || {
             let Own { dir, inside, outside, .. } = &*self.own;
             let is_same_tree = || self.tree.is_some() && loader.content_id(dir) == self.tree;
             outside.hold(loader) && (is_same_tree() || inside.hold(loader))
-        })
+        };
+        // Other records share it if it is that of a root with many bases.
+        if Arc::strong_count(&self.own) > 1 { loader.verdict(&self.own, find_out) } else { find_out() }
     }
 
     /// Whether a kustomization below this one is in a directory of which `is_it` holds.

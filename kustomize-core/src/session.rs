@@ -2,10 +2,10 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::by_address::ByAddress;
 use crate::cache::Cache;
 use crate::error::BuildError;
 use crate::options::{BuildOptions, ReadFile, Warning};
@@ -26,7 +26,7 @@ pub(crate) struct Session<'a> {
 
 /// Whether what is recorded holds, by source and address; it is kept so that its
 /// address means nothing else.
-type Verdicts = HashMap<(usize, usize), (Arc<dyn Any + Send + Sync>, bool), BuildHasherDefault<AddressHasher>>;
+type Verdicts = ByAddress<(usize, usize), (Arc<dyn Any + Send + Sync>, bool)>;
 
 #[derive(Default)]
 struct State {
@@ -42,25 +42,6 @@ struct State {
     resolved: HashMap<Place, Resolved>,
     verdicts: Verdicts,
     repositories: usize,
-}
-
-/// For addresses, which nobody chooses.
-#[derive(Default)]
-struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 32)
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        // Fibonacci hashing.
-        self.0 = (self.0 ^ number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_usize(usize::from(*byte)));
-    }
 }
 
 impl State {

@@ -1,10 +1,11 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
-use super::{ContentId, FileSource, ReadError, Resolved, lexically_normal};
+use super::{ContentId, FileSource, ReadError, Resolved, is_normal, lexically_normal};
 
 /// Files in memory: for tests, and for callers that have their own storage.
 ///
@@ -101,6 +102,11 @@ impl Memory {
     }
 }
 
+/// See [`lexically_normal`].
+fn normal(path: &Path) -> Cow<'_, Path> {
+    if is_normal(path) { Cow::Borrowed(path) } else { Cow::Owned(lexically_normal(path)) }
+}
+
 /// The components of a normal path; a file whose name is no UTF-8 can never be asked for by a kustomization.
 fn names(normal: &Path) -> impl Iterator<Item = String> {
     normal.iter().map(|name| name.to_string_lossy().into_owned())
@@ -157,9 +163,9 @@ impl Folder {
         self.id.get_or_init(|| {
             let mut digest = Sha256::new();
             for (name, node) in &self.entries {
-                let kind = if matches!(node, Node::File(_)) { "file" } else { "folder" };
+                let kind = if matches!(node, Node::File(_)) { "file " } else { "folder " };
                 // No name has a slash, and ids are of one length.
-                digest.update(format!("{kind} {} {name}/", node.id().as_str()));
+                [kind, node.id().as_str(), name, "/"].iter().for_each(|part| digest.update(part));
             }
             ContentId::of_digest(&digest.finalize())
         })
@@ -196,7 +202,7 @@ impl FileSource for Memory {
     }
 
     fn content_id(&self, path: &Path) -> Option<ContentId> {
-        let normal = lexically_normal(path);
+        let normal = normal(path);
         match self.node(&normal) {
             Some(node) => Some(node.id().clone()),
             None => normal.as_os_str().is_empty().then(|| self.root.id().clone()),
