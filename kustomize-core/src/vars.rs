@@ -301,10 +301,12 @@ impl Replacer<'_> {
         Ok(())
     }
 
-    /// Replaces variables in a string; other values have none.
+    /// Replaces variables in a string; other values have none. What an earlier
+    /// transformer made without a tag becomes a string, whatever it looks like.
     fn replace_text(&mut self, resource: &mut Resource, node: NodeId) {
         let doc = resource.doc();
-        if !doc.is_scalar(node) || !doc.text(node).contains('$') || doc.tag(node) != Tag::Str {
+        let has_vars = doc.text(node).contains('$');
+        if !is_string(doc, node) || !has_vars && !doc.is_untagged(node) {
             return;
         }
         let (tag, text) = match self.expand(doc.text(node)) {
@@ -408,10 +410,15 @@ fn go_float(float: f64) -> String {
 }
 
 fn require_string(doc: &Document, node: NodeId) -> Result<(), FieldError> {
-    if doc.is_scalar(node) && doc.tag(node) == Tag::Str {
+    if is_string(doc, node) {
         return Ok(());
     }
     Err(FieldError::WrongKind { expected: "a string", found: "something else" })
+}
+
+/// As kyaml's `IsYNodeString` sees it.
+fn is_string(doc: &Document, node: NodeId) -> bool {
+    doc.is_scalar(node) && (doc.tag(node) == Tag::Str || doc.is_untagged(node))
 }
 
 fn join(ids: &[ResourceId]) -> String {

@@ -121,7 +121,7 @@ fn kind_and_style(doc: &Document, id: NodeId) -> (u8, u8) {
 
 /// What a parser settles stays; what a build made without a tag has none.
 fn tag_name(doc: &Document, id: NodeId) -> &str {
-    if doc.raw_tag(id) == Tag::Implicit && doc.position(id).is_none() {
+    if doc.is_untagged(id) {
         return "";
     }
     match doc.tag(id) {

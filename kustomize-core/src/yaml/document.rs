@@ -212,6 +212,13 @@ impl Document {
         }
     }
 
+    /// Whether a build made it without a tag. What a parser makes has the tag
+    /// that it resolved to.
+    pub(crate) fn is_untagged(&self, id: NodeId) -> bool {
+        let node = self.node(id);
+        node.tag == Tag::Implicit && node.offset == NONE
+    }
+
     /// Whether the tag was written out in the source (`!!int "5"` is a number, a
     /// setter's integer in double quotes is not).
     pub(crate) fn is_tagged(&self, id: NodeId) -> bool {
@@ -455,7 +462,8 @@ impl Document {
     pub(crate) fn set_scalar(&mut self, id: NodeId, scalar: Scalar<'_>) {
         let (a, b) = self.own(scalar.text);
         let node = self.node_mut(id);
-        *node = Node { kind: Kind::Scalar, style: scalar.style, tag: scalar.tag, flags: 0, a, b, ..*node };
+        let (style, tag) = (scalar.style, scalar.tag);
+        *node = Node { kind: Kind::Scalar, style, tag, flags: 0, offset: NONE, a, b, next: node.next };
     }
 
     /// Makes `id` what `with` is (same children), in its own place; `with` must not be used afterwards.
