@@ -306,7 +306,7 @@ impl Replacer<'_> {
     fn replace_text(&mut self, resource: &mut Resource, node: NodeId) {
         let doc = resource.doc();
         let has_vars = doc.text(node).contains('$');
-        if !is_string(doc, node) || !has_vars && !doc.is_untagged(node) {
+        if !doc.is_string(node) || !has_vars && !doc.is_untagged(node) {
             return;
         }
         let (tag, text) = match self.expand(doc.text(node)) {
@@ -410,15 +410,10 @@ fn go_float(float: f64) -> String {
 }
 
 fn require_string(doc: &Document, node: NodeId) -> Result<(), FieldError> {
-    if is_string(doc, node) {
+    if doc.is_string(node) {
         return Ok(());
     }
     Err(FieldError::WrongKind { expected: "a string", found: "something else" })
-}
-
-/// As kyaml's `IsYNodeString` sees it.
-fn is_string(doc: &Document, node: NodeId) -> bool {
-    doc.is_scalar(node) && (doc.tag(node) == Tag::Str || doc.is_untagged(node))
 }
 
 fn join(ids: &[ResourceId]) -> String {

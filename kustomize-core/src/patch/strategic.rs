@@ -272,9 +272,8 @@ impl<'a> Merge<'a> {
         if self.doc.is_scalar(value)
             && self.doc.style(value) == Style::Plain
             && is_special_v2(self.doc.text(value))
-            && self.doc.tag(value) == Tag::Str
+            && self.doc.is_string(value)
         {
-            self.doc.set_tag(value, Tag::Str);
             self.doc.set_style(value, Style::DoubleQuoted);
         }
     }

@@ -219,6 +219,12 @@ impl Document {
         node.tag == Tag::Implicit && node.offset == NONE
     }
 
+    /// Whether kyaml's `IsYNodeString` takes it for a string: what has no tag is
+    /// one, whatever it looks like.
+    pub(crate) fn is_string(&self, id: NodeId) -> bool {
+        self.is_scalar(id) && (self.tag(id) == Tag::Str || self.is_untagged(id))
+    }
+
     /// Whether the tag was written out in the source (`!!int "5"` is a number, a
     /// setter's integer in double quotes is not).
     pub(crate) fn is_tagged(&self, id: NodeId) -> bool {
