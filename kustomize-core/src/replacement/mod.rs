@@ -4,6 +4,7 @@
 mod follow;
 mod keys;
 mod path;
+mod plain;
 mod run;
 mod select;
 mod text;
@@ -238,8 +239,8 @@ fn apply_one(fields: &Fields, resources: &mut [Resource], ids: &mut Ids) -> Resu
     let targets = fields.targets.as_ref().ok_or(ReplacementError::Incomplete)?;
     let mut source = Source::new(fields, resources, ids)?;
     for selector in targets {
-        let target = Target::new(selector)?;
-        for index in ids.targets(&target, resources) {
+        let (selection, target) = (Selection::new(selector)?, Target::new(selector));
+        for index in ids.targets(&selection, resources) {
             target.write(&mut resources[index], &source.value, &mut Keys::default())?;
             if target.may_change_id {
                 ids.update(index, &resources[index]);
@@ -306,28 +307,20 @@ fn is_nothing(doc: &Document, node: yaml::NodeId) -> bool {
     doc.is_null(node) || (!doc.is_scalar(node) && doc.is_empty(node))
 }
 
-/// The resources and fields that a value is written to.
+/// The resources that a value is written to.
 #[derive(Debug)]
-struct Target {
+struct Selection {
     select: CompiledSelector,
     reject: Vec<CompiledSelector>,
-    paths: Vec<FieldPath>,
-    options: FieldOptions,
-    may_change_id: bool,
 }
 
-impl Target {
+impl Selection {
     fn new(target: &TargetSelector) -> Result<Self, ReplacementError> {
         let compiled =
             |selector| CompiledSelector::new(selector).map_err(|source| ReplacementError::Selector { source });
         let select = compiled(target.select.as_ref().ok_or(ReplacementError::NoSelect)?)?;
         let reject = target.reject.iter().map(compiled).collect::<Result<_, _>>()?;
-        let mut paths: Vec<FieldPath> = target.field_paths.iter().map(|path| FieldPath::new(path)).collect();
-        if paths.is_empty() {
-            paths.push(FieldPath::new(DEFAULT_PATH));
-        }
-        let may_change_id = paths.iter().any(FieldPath::may_change_id);
-        Ok(Self { select, reject, paths, options: target.options.clone().unwrap_or_default(), may_change_id })
+        Ok(Self { select, reject })
     }
 
     /// Whether a resource with these ids, present and past, is selected and not rejected.
@@ -336,6 +329,25 @@ impl Target {
             && !self.reject.iter().any(|reject| reject.has_metadata() && reject.matches_metadata(resource))
             && !self.reject.iter().any(|reject| reject.has_id() && ids.iter().any(|id| reject.matches_id(id)))
             && ids.iter().any(|id| self.select.matches_id(id))
+    }
+}
+
+/// The fields that a value is written to.
+#[derive(Debug)]
+struct Target {
+    paths: Vec<FieldPath>,
+    options: FieldOptions,
+    may_change_id: bool,
+}
+
+impl Target {
+    fn new(target: &TargetSelector) -> Self {
+        let mut paths: Vec<FieldPath> = target.field_paths.iter().map(|path| FieldPath::new(path)).collect();
+        if paths.is_empty() {
+            paths.push(FieldPath::new(DEFAULT_PATH));
+        }
+        let may_change_id = paths.iter().any(FieldPath::may_change_id);
+        Self { paths, options: target.options.clone().unwrap_or_default(), may_change_id }
     }
 
     fn write(&self, resource: &mut Resource, value: &Value, keys: &mut Keys) -> Result<(), ReplacementError> {

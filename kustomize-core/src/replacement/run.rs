@@ -4,36 +4,67 @@
 //! next with each of them takes every manifest into the processor's cache as
 //! often as there are replacements. Here it is once.
 
-use super::keys::Keys;
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::keys::{Hashes, Keys};
+use super::plain::{Mappings, Places, PlainWrite};
 use super::select::Ids;
 use super::value::Value;
-use super::{Fields, ReplacementError, Source, Target};
+use super::{Fields, ReplacementError, Selection, Source, Target};
+use crate::kustomization::{Selector, TargetSelector};
 use crate::resource::Resource;
+use crate::yaml::Document;
 
-/// How many writes may be planned at a time, which bounds the memory for them.
-const MAX_WRITES: usize = 1 << 20;
+/// How many resources may be noted as selected, which bounds the memory for them.
+const MAX_SELECTED: usize = 1 << 20;
+
+/// How much room is made in a document before it is known what will be written.
+const MAX_RESERVED_NODES: usize = 1 << 12;
+const MAX_RESERVED_TEXT: usize = 1 << 16;
 
 /// Replacements that follow each other, of which none reads or selects by what
 /// an earlier one writes.
-pub(super) struct Run {
+#[derive(Default)]
+pub(super) struct Run<'a> {
     /// How many there are.
     pub(super) len: usize,
     values: Vec<Value>,
-    /// Their targets, in order, each with the index of its value.
-    targets: Vec<(usize, Target)>,
-    /// For each resource the targets that select it, in order.
-    writes: Vec<Vec<u32>>,
-    /// How many that are in all.
-    planned: usize,
+    /// Their targets, in order.
+    targets: Vec<Planned>,
+    selections: Vec<Selected>,
+    /// By what they select and reject.
+    selection_numbers: HashMap<(&'a Option<Selector>, &'a [Selector]), u32>,
+    /// For each resource the selections that it is in.
+    selected_by: Vec<Vec<u32>>,
+    selected: usize,
+    mappings: Mappings,
+    hashes: Hashes,
 }
 
-impl Run {
+/// A target, and the number of its value.
+struct Planned {
+    target: Target,
+    value: usize,
+    /// The same, if it is as simple as that.
+    plain: Option<PlainWrite>,
+}
+
+/// The targets that select the same resources.
+#[derive(Default)]
+struct Selected {
+    targets: Vec<u32>,
+    /// How many nodes and bytes of text a resource may need for them.
+    nodes: usize,
+    text: usize,
+}
+
+impl<'a> Run<'a> {
     /// As many of the first of `replacements` as can be carried out together.
-    pub(super) fn new(replacements: &[Fields], resources: &[Resource], ids: &Ids) -> Self {
-        let writes = vec![Vec::new(); resources.len()];
-        let mut run = Self { len: 0, values: Vec::new(), targets: Vec::new(), writes, planned: 0 };
+    pub(super) fn new(replacements: &'a [Fields], resources: &[Resource], ids: &Ids) -> Self {
+        let mut run = Self { selected_by: vec![Vec::new(); resources.len()], ..Self::default() };
         let mut left = replacements.iter();
-        while run.planned < MAX_WRITES
+        while run.selected < MAX_SELECTED
             && let Some(fields) = left.next()
             && run.add(fields, resources, ids).is_some()
         {
@@ -44,45 +75,130 @@ impl Run {
 
     /// Adds a replacement. `None` if it depends on what was added before or on
     /// what it does itself, and if it fails before it writes anything.
-    fn add(&mut self, fields: &Fields, resources: &[Resource], ids: &Ids) -> Option<()> {
+    fn add(&mut self, fields: &'a Fields, resources: &[Resource], ids: &Ids) -> Option<()> {
         let source = Source::new(fields, resources, ids).ok()?;
-        let targets: Vec<Target> = fields.targets.as_ref()?.iter().map(Target::new).collect::<Result<_, _>>().ok()?;
-        let selected: Vec<Vec<usize>> = targets.iter().map(|target| ids.targets(target, resources)).collect();
-        let is_written = |index: usize| {
-            !self.writes[index].is_empty() || selected.iter().any(|selected| selected.binary_search(&index).is_ok())
-        };
-        let changes_ids = targets.iter().any(|target| target.may_change_id);
-        if targets.is_empty() || changes_ids || source.resource.is_some_and(is_written) {
+        let selectors = fields.targets.as_ref().filter(|targets| !targets.is_empty())?;
+        let targets: Vec<Target> = selectors.iter().map(Target::new).collect();
+        if targets.iter().any(|target| target.may_change_id) {
             return None;
         }
-        for (target, selected) in targets.into_iter().zip(selected) {
-            self.planned += selected.len();
-            for index in selected {
-                self.writes[index].push(self.targets.len() as u32);
-            }
-            self.targets.push((self.values.len(), target));
+        let selections = selectors.iter().map(|selector| self.selection(selector, resources, ids));
+        let selections: Vec<u32> = selections.collect::<Option<_>>()?;
+        let is_written = |index: usize| {
+            self.selected_by[index].iter().any(|selection| {
+                selections.contains(selection) || !self.selections[*selection as usize].targets.is_empty()
+            })
+        };
+        if source.resource.is_some_and(is_written) {
+            return None;
+        }
+        for (target, selection) in targets.into_iter().zip(selections) {
+            self.plan(target, &source.value, selection);
         }
         self.values.push(source.value);
         Some(())
     }
 
+    /// The number of the resources that a target selects.
+    fn selection(&mut self, target: &'a TargetSelector, resources: &[Resource], ids: &Ids) -> Option<u32> {
+        let key = (&target.select, &target.reject[..]);
+        if let Some(known) = self.selection_numbers.get(&key) {
+            return Some(*known);
+        }
+        let number = self.selections.len() as u32;
+        let resources = ids.targets(&Selection::new(target).ok()?, resources);
+        resources.iter().for_each(|index| self.selected_by[*index].push(number));
+        self.selected += resources.len();
+        self.selections.push(Selected::default());
+        self.selection_numbers.insert(key, number);
+        Some(number)
+    }
+
+    fn plan(&mut self, target: Target, value: &Value, selection: u32) {
+        let plain = PlainWrite::new(&target, value, &mut self.mappings, &self.hashes);
+        let (nodes, text) = plain.as_ref().map_or((0, 0), PlainWrite::size);
+        let selected = &mut self.selections[selection as usize];
+        (selected.nodes, selected.text) = (selected.nodes + nodes, selected.text + text);
+        selected.targets.push(self.targets.len() as u32);
+        self.targets.push(Planned { target, value: self.values.len(), plain });
+    }
+
     /// Carries them out. If several fail, the error is that of the first.
     pub(super) fn apply(&self, resources: &mut [Resource]) -> Result<(), ReplacementError> {
         let mut first_error = None;
-        let mut end = self.targets.len();
-        let mut keys = Keys::default();
-        for (resource, targets) in resources.iter_mut().zip(&self.writes) {
-            keys.forget();
+        let mut end = self.targets.len() as u32;
+        let (mut keys, mut places) = (Keys::new(self.hashes.clone()), Places::new(&self.mappings));
+        for (resource, selections) in resources.iter_mut().zip(&self.selected_by) {
+            let targets = self.targets_of(selections);
             // Behind an error nothing counts but an earlier one.
-            for number in targets.iter().map(|number| *number as usize).take_while(|number| *number < end) {
-                let (value, target) = &self.targets[number];
-                if let Err(error) = target.write(resource, &self.values[*value], &mut keys) {
-                    (first_error, end) = (Some(error), number);
-                    break;
-                }
+            let targets = &targets[..targets.partition_point(|number| *number < end)];
+            if targets.is_empty() {
+                continue;
+            }
+            self.reserve(resource.doc_mut(), selections);
+            keys.forget();
+            places.forget();
+            if let Err((number, error)) = self.write(resource, targets, &mut places, &mut keys) {
+                (first_error, end) = (Some(error), number);
             }
         }
         first_error.map_or(Ok(()), Err)
+    }
+
+    /// The targets of all these selections, in order.
+    fn targets_of(&self, selections: &[u32]) -> Cow<'_, [u32]> {
+        let targets = |selection: &u32| &self.selections[*selection as usize].targets[..];
+        match selections {
+            [] => Cow::default(),
+            [selection] => Cow::Borrowed(targets(selection)),
+            _ => {
+                let mut all: Vec<u32> = selections.iter().flat_map(targets).copied().collect();
+                all.sort_unstable();
+                Cow::Owned(all)
+            }
+        }
+    }
+
+    /// Makes room for what these selections may write, instead of growing again and again.
+    fn reserve(&self, doc: &mut Document, selections: &[u32]) {
+        let selections = || selections.iter().map(|selection| &self.selections[*selection as usize]);
+        doc.reserve(selections().map(|selected| selected.nodes).sum::<usize>().min(MAX_RESERVED_NODES));
+        doc.reserve_text(selections().map(|selected| selected.text).sum::<usize>().min(MAX_RESERVED_TEXT));
+    }
+
+    /// Writes to these targets, and gives the number of the one that fails.
+    fn write(
+        &self,
+        resource: &mut Resource,
+        targets: &[u32],
+        places: &mut Places<'_>,
+        keys: &mut Keys,
+    ) -> Result<(), (u32, ReplacementError)> {
+        let mut left = targets;
+        while !left.is_empty() {
+            left = self.write_plain(resource.doc_mut(), left, places, keys);
+            let Some((number, others)) = left.split_first() else { break };
+            let Planned { target, value, .. } = &self.targets[*number as usize];
+            target.write(resource, &self.values[*value], keys).map_err(|error| (*number, error))?;
+            places.forget();
+            left = others;
+        }
+        Ok(())
+    }
+
+    /// Writes to the first of these targets, up to one that is not so simple; the others.
+    fn write_plain<'t>(
+        &self,
+        doc: &mut Document,
+        targets: &'t [u32],
+        places: &mut Places<'_>,
+        keys: &mut Keys,
+    ) -> &'t [u32] {
+        let plain = |number: &u32| self.targets[*number as usize].plain.as_ref();
+        let done =
+            targets.iter().take_while(|number| plain(number).is_some_and(|write| write.write(doc, places, keys)));
+        let done = done.count();
+        &targets[done..]
     }
 }
 
@@ -106,7 +222,8 @@ mod tests {
     fn resources() -> Vec<Resource> {
         let manifest = |index| {
             format!(
-                "apiVersion: v1\nkind: T\nmetadata: {{name: r{index}}}\nspec: {{a: a{index}, b: {{c: c{index}}}}}\n"
+                "apiVersion: v1\nkind: T\nmetadata: {{name: r{index}}}\n\
+                 spec: {{a: a{index}, b: {{c: 'c{index}'}}, n: {index}, none: null, list: [x, {{y: z}}]}}\n"
             )
         };
         let text = (0..RESOURCES).map(manifest).collect::<Vec<_>>().join("---\n");
@@ -121,10 +238,14 @@ mod tests {
 
     /// A replacement: source resource and field, then name patterns and fields of targets.
     fn replacement() -> impl Strategy<Value = String> {
-        let field = prop::sample::select(vec!["spec.a", "spec.b.c", "spec.new", "spec.a.x", "metadata.name"]);
-        let target = (prop::sample::select(vec!["r0", "r1", "r.*", "r[23]"]), field.clone(), any::<bool>());
-        let target = target.prop_map(|(name, field, create)| {
-            format!("{{select: {{name: '{name}'}}, fieldPaths: [{field}], options: {{create: {create}}}}}")
+        let often = vec!["spec.a", "spec.b.c", "spec.new", "spec.n"];
+        let rare = vec!["spec.b", "spec.a.x", "spec.none", "spec.none.x", "spec.new.x", "spec.list.0", "metadata.name"];
+        let field = prop_oneof![3 => prop::sample::select(often), 1 => prop::sample::select(rare)];
+        let fields = prop::collection::vec(field.clone(), 1..3).prop_map(|fields| fields.join(", "));
+        let options = prop::sample::select(vec!["create: true", "create: true", "create: false", "delimiter: c"]);
+        let name = prop::sample::select(vec!["r0", "r1", "r.*", "r[23]"]);
+        let target = (name, fields, options).prop_map(|(name, fields, options)| {
+            format!("{{select: {{name: '{name}'}}, fieldPaths: [{fields}], options: {{{options}}}}}")
         });
         (0..RESOURCES, field, prop::collection::vec(target, 1..3)).prop_map(|(source, field, targets)| {
             format!("- source: {{name: r{source}, fieldPath: {field}}}\n  targets: [{}]\n", targets.join(", "))

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{ReplacementError, Target};
+use super::{ReplacementError, Selection};
 use crate::id::ResourceId;
 use crate::kustomization::SourceSelector;
 use crate::resource::Resource;
@@ -69,9 +69,9 @@ impl Ids {
     }
 
     /// The resources that a target selects, in order.
-    pub(super) fn targets(&self, target: &Target, resources: &[Resource]) -> Vec<usize> {
-        let wanted = |(index, ids): (usize, &[ResourceId])| target.selects(ids, &resources[index]).then_some(index);
-        self.candidates(target.select.literal_name()).filter_map(wanted).collect()
+    pub(super) fn targets(&self, selection: &Selection, resources: &[Resource]) -> Vec<usize> {
+        let wanted = |(index, ids): (usize, &[ResourceId])| selection.selects(ids, &resources[index]).then_some(index);
+        self.candidates(selection.select.literal_name()).filter_map(wanted).collect()
     }
 }
 

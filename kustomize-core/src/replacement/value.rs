@@ -28,6 +28,11 @@ impl Value {
         self.doc.kind(self.node)
     }
 
+    /// The text of a single value.
+    pub(super) fn scalar(&self) -> Option<&str> {
+        self.doc.is_scalar(self.node).then(|| self.doc.text(self.node))
+    }
+
     /// The text; empty for a null and for a collection.
     fn as_text(&self) -> &str {
         if self.doc.is_null(self.node) { "" } else { self.doc.text(self.node) }
@@ -53,7 +58,7 @@ impl Value {
     /// keeps its type and style.
     pub(super) fn put(&self, doc: &mut Document, node: NodeId) {
         if doc.is_scalar(node) {
-            self.put_text(doc, node, self.doc.text(self.node));
+            put_text(doc, node, self.doc.text(self.node));
         } else {
             self.replace(doc, node);
         }
@@ -63,12 +68,6 @@ impl Value {
     pub(super) fn replace(&self, doc: &mut Document, node: NodeId) {
         let copy = doc.copy_from(&self.doc, self.node);
         doc.replace(node, copy);
-    }
-
-    fn put_text(&self, doc: &mut Document, node: NodeId, text: &str) {
-        if doc.text(node) != text {
-            doc.set_text(node, text);
-        }
     }
 
     /// Writes the value to what a target's path leads to.
@@ -85,9 +84,16 @@ impl Value {
             self.put(doc, node);
         } else {
             let text = joined(doc.text(node), self.as_text(), options);
-            self.put_text(doc, node, &text);
+            put_text(doc, node, &text);
         }
         Ok(())
+    }
+}
+
+/// Gives a single value this text.
+pub(super) fn put_text(doc: &mut Document, node: NodeId, text: &str) {
+    if doc.text(node) != text {
+        doc.set_text(node, text);
     }
 }
 

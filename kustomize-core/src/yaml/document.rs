@@ -419,6 +419,11 @@ impl Document {
         self.nodes.reserve(nodes);
     }
 
+    /// Makes room for this many bytes of text.
+    pub(crate) fn reserve_text(&mut self, bytes: usize) {
+        self.owned.reserve(bytes);
+    }
+
     /// How many nodes there are, those without a place included.
     pub(crate) fn node_count(&self) -> usize {
         self.nodes.len()
