@@ -14,8 +14,8 @@ use crate::record::{Asked, Open, Record};
 use crate::remote::{RemoteBase, RemoteLimits, is_remote_file, without_password};
 use crate::resource::Resource;
 use crate::schema::Schema;
-use crate::session::Session;
-use crate::source::{ContentId, FileSource, ReadError, Resolved};
+use crate::session::{Place, Session};
+use crate::source::{ContentId, FileSource, ReadError, Resolved, is_normal};
 use crate::yaml::{self, SourceText};
 
 /// Reads files on behalf of one kustomization.
@@ -112,26 +112,34 @@ impl<'a> Loader<'a> {
         }
         match self.find(path) {
             Ok(found) if !found.is_dir => self.allowed(found).map(Entry::File),
-            _ => self.base(path),
+            found => self.base_at(path, || found),
         }
     }
 
     /// Where a base is.
     pub(crate) fn base(&self, path: &str) -> Result<Entry, BuildError> {
+        self.base_at(path, || self.find(path))
+    }
+
+    fn base_at(&self, path: &str, found: impl FnOnce() -> Result<Resolved, ReadError>) -> Result<Entry, BuildError> {
         match RemoteBase::parse(path) {
             Ok(base) => Ok(Entry::Repository(base)),
-            Err(_) => self.local_base(path).map(Entry::Directory),
+            Err(_) => self.local_base(path, found).map(Entry::Directory),
         }
     }
 
-    fn local_base(&self, path: &str) -> Result<PathBuf, BuildError> {
+    fn local_base(
+        &self,
+        path: &str,
+        found: impl FnOnce() -> Result<Resolved, ReadError>,
+    ) -> Result<PathBuf, BuildError> {
         if path.is_empty() {
             return Err(BuildError::EmptyPath);
         }
         if path.starts_with('/') {
             return Err(BuildError::AbsoluteBase { path: path.into() });
         }
-        let found = self.resolve(path)?;
+        let found = found().map_err(|source| self.not_found(path, source))?;
         if !found.is_dir {
             return Err(BuildError::NotADirectory { path: found.path });
         }
@@ -201,26 +209,30 @@ impl<'a> Loader<'a> {
         Ok(found.path)
     }
 
-    /// Whether there is a file of this name that the kustomization may read.
-    pub(crate) fn is_readable(&self, path: &str) -> bool {
-        self.find(path).is_ok_and(|found| self.allowed(found).is_ok())
+    /// The file of this name, if there is one that the kustomization may read.
+    pub(crate) fn readable(&self, path: &str) -> Option<PathBuf> {
+        self.find(path).ok().and_then(|found| self.allowed(found).ok())
     }
 
     fn resolve(&self, path: &str) -> Result<Resolved, BuildError> {
-        self.find(path).map_err(|source| {
-            let path = join(self.root, path);
-            match source {
-                ReadError::NotFound { .. } => BuildError::Missing { closest: self.closest(&path), path },
-                source => BuildError::Read { source },
-            }
-        })
+        self.find(path).map_err(|source| self.not_found(path, source))
+    }
+
+    fn not_found(&self, path: &str, source: ReadError) -> BuildError {
+        let path = join(self.root, path);
+        match source {
+            ReadError::NotFound { .. } => BuildError::Missing { closest: self.closest(&path), path },
+            source => BuildError::Read { source },
+        }
     }
 
     fn find(&self, path: &str) -> Result<Resolved, ReadError> {
-        let place = (self.source, join(self.root, path));
-        let found = self.session.resolved(&place).map_or_else(|| self.look_up(&place.1), Ok);
-        self.session.note_asked(|| Asked::new(place.1.clone(), found.as_ref().ok()));
-        if let Ok(found) = &found {
+        let place = Place::new(self.source, join(self.root, path));
+        let kept = self.session.resolved(&place);
+        let is_new = kept.is_none();
+        let found = kept.map_or_else(|| self.look_up(place.path()), Ok);
+        self.session.note_asked(|| Asked::new(place.path().to_owned(), found.as_ref().ok()));
+        if let (Ok(found), true) = (&found, is_new) {
             self.session.note_resolved(place, found);
         }
         found
@@ -230,13 +242,15 @@ impl<'a> Loader<'a> {
     fn look_up(&self, path: &Path) -> Result<Resolved, ReadError> {
         let name = path.file_name().and_then(OsStr::to_str);
         let (Some(name), Some(dir)) = (name, path.parent()) else { return self.files.resolve(path) };
-        let dir = if dir == self.root { Ok(self.root.to_owned()) } else { self.dir(dir) };
+        if dir.as_os_str() == self.root.as_os_str() {
+            return self.files.resolve_entry(dir, name);
+        }
         // Whatever is wrong with the directory, the error is to be about the path.
-        dir.map_or_else(|_| self.files.resolve(path), |dir| self.files.resolve_entry(&dir, name))
+        self.dir(dir).map_or_else(|_| self.files.resolve(path), |dir| self.files.resolve_entry(&dir, name))
     }
 
     fn dir(&self, path: &Path) -> Result<PathBuf, ReadError> {
-        let place = (self.source, path.to_owned());
+        let place = Place::new(self.source, path.to_owned());
         if let Some(found) = self.session.resolved(&place) {
             return Ok(found.path);
         }
@@ -294,17 +308,23 @@ impl<'a> Loader<'a> {
 
     /// The text of a file, and where it is.
     pub(crate) fn read_text(&self, path: &str) -> Result<(PathBuf, Arc<SourceText>), BuildError> {
-        let (file, bytes) = if is_remote_file(path) {
-            (path.into(), self.read_url(path)?)
-        } else {
-            let file = self.file(path)?;
-            let bytes = self.read_resolved(&file)?;
-            (file, bytes)
-        };
-        let limits = &self.session.options.limits.yaml;
-        let text = yaml::decode(bytes, limits)
-            .map_err(|source| BuildError::Yaml { path: file.clone(), source: Box::new(source) })?;
+        if is_remote_file(path) {
+            let text = self.decode(Path::new(path), self.read_url(path)?)?;
+            return Ok((path.into(), text));
+        }
+        let file = self.file(path)?;
+        let text = self.resolved_text(&file)?;
         Ok((file, text))
+    }
+
+    /// The text of a file that [`Loader::readable`] found.
+    pub(crate) fn resolved_text(&self, file: &Path) -> Result<Arc<SourceText>, BuildError> {
+        self.decode(file, self.read_resolved(file)?)
+    }
+
+    fn decode(&self, file: &Path, bytes: Vec<u8>) -> Result<Arc<SourceText>, BuildError> {
+        let text = yaml::decode(bytes, &self.session.options.limits.yaml);
+        text.map_err(|source| BuildError::Yaml { path: file.to_owned(), source: Box::new(source) })
     }
 
     /// The resources of a file that [`Loader::entry`] found.
@@ -335,10 +355,7 @@ impl<'a> Loader<'a> {
     }
 
     fn parse(&self, file: &Path, bytes: Vec<u8>) -> Result<Vec<Resource>, BuildError> {
-        let limits = &self.session.options.limits.yaml;
-        let text = yaml::decode(bytes, limits);
-        let text = text.map_err(|source| BuildError::Yaml { path: file.to_owned(), source: Box::new(source) })?;
-        manifest::read_text(text, file, limits)
+        manifest::read_text(self.decode(file, bytes)?, file, &self.session.options.limits.yaml)
     }
 
     /// Begins the record of the kustomization.
@@ -412,12 +429,29 @@ pub(crate) fn resolve_root(files: &dyn FileSource, root: &Path) -> Result<PathBu
 
 /// Whether `path` is `dir` or below it.
 fn is_within(path: &Path, dir: &Path) -> bool {
-    dir.as_os_str().is_empty() || path.starts_with(dir)
+    // Mostly it is the very directory, and comparing by component takes longer.
+    dir.as_os_str().is_empty() || path.as_os_str() == dir.as_os_str() || path.starts_with(dir)
 }
 
 /// `path` as seen from `root`, with `.` and `..` taken out by name, as Go's
 /// `filepath.Join` does: a `..` after a symbolic link does not follow the link.
 fn join(root: &Path, path: &str) -> PathBuf {
+    join_plain(root, path).unwrap_or_else(|| join_any(root, path))
+}
+
+/// As [`join_any`], for the paths that kustomizations are made of: names with
+/// `..` before them, as far as `root` goes up.
+fn join_plain(root: &Path, path: &str) -> Option<PathBuf> {
+    let (mut dir, mut below) = (root, path);
+    while let Some(rest) = below.strip_prefix("../") {
+        (dir, below) = (dir.parent()?, rest);
+    }
+    let root = root.as_os_str().as_encoded_bytes();
+    let is_plain = is_normal(root.strip_prefix(b"/").unwrap_or(root)) && is_normal(below.as_bytes());
+    (is_plain && !below.is_empty()).then(|| dir.join(below))
+}
+
+fn join_any(root: &Path, path: &str) -> PathBuf {
     let mut joined = PathBuf::new();
     for component in root.join(path).components() {
         match component {
@@ -437,6 +471,8 @@ fn join(root: &Path, path: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::cache::Cache;
     use crate::options::BuildOptions;
@@ -456,6 +492,16 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn the_short_way_to_a_path_leads_where_the_long_one_does(
+            root in "/?([ab.]{0,2}/){0,3}[ab.]{0,2}", path in "/?([ab.]{0,2}/){0,4}[ab.]{0,2}"
+        ) {
+            let (root, path) = (Path::new(&root), path.as_str());
+            prop_assert_eq!(join(root, path).into_os_string(), join_any(root, path).into_os_string());
+        }
+    }
+
     #[test]
     fn files_are_restricted_and_bases_form_no_cycle() {
         let files = Memory::new().with("a/b/x.yaml", "").with("a/y.yaml", "").with("c/z.yaml", "");
@@ -466,12 +512,12 @@ mod tests {
         assert!(matches!(loader.file("../y.yaml"), Err(BuildError::Restricted { .. })));
         assert_eq!(loader.file("./x.yaml").expect("allowed"), Path::new("a/b/x.yaml"));
         for base in [".", "..", "../.."] {
-            assert!(matches!(loader.local_base(base), Err(BuildError::Cycle { .. })), "{base}");
+            assert!(matches!(loader.base(base), Err(BuildError::Cycle { .. })), "{base}");
         }
-        let base = loader.local_base("../../c").expect("a base");
+        let Ok(Entry::Directory(base)) = loader.base("../../c") else { panic!("a base") };
         let inner = loader.enter(&base).expect("entered");
-        assert!(matches!(inner.local_base("../a"), Err(BuildError::Cycle { .. })));
-        assert!(matches!(inner.local_base("z.yaml"), Err(BuildError::NotADirectory { .. })));
+        assert!(matches!(inner.base("../a"), Err(BuildError::Cycle { .. })));
+        assert!(matches!(inner.base("z.yaml"), Err(BuildError::NotADirectory { .. })));
         let free = options.clone().load_restriction(LoadRestriction::None);
         let session = Session::new(&free, &cache);
         assert!(Loader::new(&session, &files, Path::new("a/b")).file("../y.yaml").is_ok());

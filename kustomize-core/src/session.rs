@@ -2,7 +2,8 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::by_address::ByAddress;
@@ -15,7 +16,24 @@ use crate::schema::{Schema, SchemaError};
 use crate::source::{ContentId, Resolved};
 
 /// A path, and which of the build's file sources it is in.
-pub(crate) type Place = (usize, PathBuf);
+///
+/// The path is compared as it is written, which for normal paths comes to the
+/// same as by component and is much faster.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    source: usize,
+    path: OsString,
+}
+
+impl Place {
+    pub(crate) fn new(source: usize, path: PathBuf) -> Self {
+        Self { source, path: path.into_os_string() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        Path::new(&self.path)
+    }
+}
 
 /// What all kustomizations of one build share.
 pub(crate) struct Session<'a> {

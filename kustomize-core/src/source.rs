@@ -214,11 +214,11 @@ fn read_file(real: &Path, kind: &fs::Metadata, path: &Path, limit: u64) -> Resul
     if kind.len() > limit {
         return Err(ReadError::TooLarge { path: path.to_owned(), limit });
     }
-    // Room for a byte more, so that the end is found without growing.
-    let mut bytes = Vec::with_capacity(kind.len() as usize + 1);
+    // As long as it was said to be, and no attempt to read on; those of /proc and the like do not say.
+    let length = if kind.len() > 0 { kind.len() } else { limit.saturating_add(1) };
+    let mut bytes = Vec::with_capacity(kind.len() as usize);
     let file = fs::File::open(real).map_err(|error| io_error(path, error))?;
-    // One byte more than allowed tells a file that grew meanwhile.
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| io_error(path, error))?;
+    file.take(length).read_to_end(&mut bytes).map_err(|error| io_error(path, error))?;
     if bytes.len() as u64 > limit {
         return Err(ReadError::TooLarge { path: path.to_owned(), limit });
     }
@@ -284,7 +284,7 @@ impl FileSource for Directory {
 
 /// The path without `.` and `..`, and without a leading `/`; `..` at the root stays there.
 pub(crate) fn lexically_normal(path: &Path) -> PathBuf {
-    if is_normal(path) {
+    if is_normal(path.as_os_str().as_encoded_bytes()) {
         return path.to_owned();
     }
     let mut normal = PathBuf::new();
@@ -301,10 +301,9 @@ pub(crate) fn lexically_normal(path: &Path) -> PathBuf {
 }
 
 /// Whether a path is written as [`lexically_normal`] writes it.
-fn is_normal(path: &Path) -> bool {
+pub(crate) fn is_normal(path: &[u8]) -> bool {
     let is_name = |name: &[u8]| !matches!(name, b"" | b"." | b"..");
-    let bytes = path.as_os_str().as_encoded_bytes();
-    bytes.is_empty() || (cfg!(unix) && bytes.split(|byte| *byte == b'/').all(is_name))
+    path.is_empty() || (cfg!(unix) && path.split(|byte| *byte == b'/').all(is_name))
 }
 
 #[cfg(test)]

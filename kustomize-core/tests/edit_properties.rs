@@ -72,7 +72,7 @@ impl Edit {
 
     /// Takes back what `apply` added to `file`; false if it changed something that was there.
     fn undo(&self, before: &KustomizationFile, file: &mut KustomizationFile) -> bool {
-        let had = |field: &str| before.field(field).expect("parsed").filter(|value| !value.is_null());
+        let had = |field: &str| before.field(field).filter(|value| !value.is_null());
         match self {
             Self::Image(name, _) => match had("images").as_ref().and_then(|images| tag_of(images, name)) {
                 Some(tag) => {

@@ -37,10 +37,21 @@ const BOM: &str = "\u{feff}";
 /// A value that an alias (`*name`) stands for is changed only where it is
 /// written out; an edit that would change what the alias means is refused.
 /// Removing an entry removes the comments on its lines, not those above it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct KustomizationFile {
     text: String,
+    /// What the text says, parsed once; `None` if that is nothing.
+    root: Option<Arc<Node>>,
 }
+
+/// Two files are equal if their bytes are.
+impl PartialEq for KustomizationFile {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for KustomizationFile {}
 
 impl KustomizationFile {
     /// The names that a kustomization file may have; a directory has only one of them.
@@ -56,11 +67,19 @@ impl KustomizationFile {
     pub fn parse(bytes: impl Into<Vec<u8>>) -> Result<Self, EditError> {
         let text = String::from_utf8(bytes.into())
             .map_err(|error| EditError::NotUtf8 { offset: error.utf8_error().valid_up_to() })?;
-        let file = Self { text };
-        file.root()?;
+        let file = Self::of_text(text)?;
         // So that no edit hides an error.
         file.kustomization()?;
         Ok(file)
+    }
+
+    fn of_text(text: String) -> Result<Self, EditError> {
+        let root = tree::parse(text.strip_prefix(BOM).unwrap_or(&text))?;
+        match root.as_ref().map(|root| &root.content) {
+            None | Some(Content::Mapping { .. }) => Ok(Self { text, root: root.map(Arc::new) }),
+            Some(Content::Sequence { .. }) => Err(EditError::NotAMapping { found: "sequence" }),
+            Some(_) => Err(EditError::NotAMapping { found: "scalar" }),
+        }
     }
 
     /// The file as a build reads it: an error unless kustomize would take every field.
@@ -85,19 +104,26 @@ impl KustomizationFile {
     }
 
     /// The value of a top-level field as kustomize reads it; `None` if it is not there.
-    ///
-    /// # Errors
-    ///
-    /// None in practice: the text has been parsed before.
-    pub fn field(&self, name: &str) -> Result<Option<Value>, EditError> {
-        let mut fields = self.fields()?;
-        let name = spelling(&fields, name);
-        Ok(fields.remove(&name))
+    pub fn field(&self, name: &str) -> Option<Value> {
+        self.entry(name).map(|(_, value)| value.value())
     }
 
     /// All fields.
-    pub(super) fn fields(&self) -> Result<Map<String, Value>, EditError> {
-        Ok(fields_of(self.root()?.as_ref()))
+    pub(super) fn fields(&self) -> Map<String, Value> {
+        match self.root.as_deref().map(Node::value) {
+            Some(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        }
+    }
+
+    /// A field's key and value: kustomize does not look at the case unless both spellings are there.
+    fn entry(&self, name: &str) -> Option<&(Node, Node)> {
+        let root = self.root.as_ref()?;
+        root.entry(name).or_else(|| {
+            let Content::Mapping { entries, .. } = &root.content else { return None };
+            let others = entries.iter().filter(|(key, _)| key.key_text().eq_ignore_ascii_case(name));
+            others.min_by_key(|(key, _)| key.key_text())
+        })
     }
 
     /// Makes fields mean what is wanted; `None` or an empty value takes a field away.
@@ -113,44 +139,36 @@ impl KustomizationFile {
     }
 
     fn set_field(&mut self, name: &str, wanted: Option<&Value>) -> Result<(), EditError> {
-        let root = self.root()?;
-        let fields = fields_of(root.as_ref());
-        match fields.get(&spelling(&fields, name)).filter(|value| !is_empty(value)) == wanted {
+        match self.field(name).filter(|value| !is_empty(value)).as_ref() == wanted {
             true => Ok(()),
-            false => self.write_field(root, fields, name, wanted),
+            false => self.write_field(name, wanted),
         }
     }
 
     /// Takes a field away that says nothing, which other edits leave where it is.
     pub(super) fn remove_empty(&mut self, name: &str) -> Result<(), EditError> {
-        let root = self.root()?;
-        let fields = fields_of(root.as_ref());
-        match fields.get(&spelling(&fields, name)).is_some_and(is_empty) {
-            true => self.write_field(root, fields, name, None),
+        match self.field(name).as_ref().is_some_and(is_empty) {
+            true => self.write_field(name, None),
             false => Ok(()),
         }
     }
 
-    fn write_field(
-        &mut self,
-        root: Option<Node>,
-        mut expected: Map<String, Value>,
-        name: &str,
-        wanted: Option<&Value>,
-    ) -> Result<(), EditError> {
-        let name = &spelling(&expected, name);
+    fn write_field(&mut self, name: &str, wanted: Option<&Value>) -> Result<(), EditError> {
+        let name = &self.entry(name).map_or_else(|| name.to_owned(), |(key, _)| key.key_text());
+        let (root, mut expected) = (self.root.clone(), self.fields());
+        let root = root.as_deref();
         match wanted {
             Some(value) => expected.insert(name.to_owned(), value.clone()),
-            None if root.as_ref().is_some_and(|root| stays_empty(root, name)) => {
+            None if root.is_some_and(|root| stays_empty(root, name)) => {
                 expected.insert(name.to_owned(), Value::Array(Vec::new()))
             }
             None => expected.remove(name),
         };
         let text = self.text.strip_prefix(BOM).unwrap_or(&self.text);
-        let quotes = Quotes::of(root.as_ref());
-        let format = format(text, root.as_ref(), quotes.usual());
+        let quotes = Quotes::of(root);
+        let format = format(text, root, quotes.usual());
         let mut splicer = Splicer { text, format, quotes, splices: Vec::new() };
-        match (root.as_ref(), wanted) {
+        match (root, wanted) {
             (Some(root), _) if is_flow(root) => splicer.change(root, &Value::Object(expected.clone())),
             (Some(root), Some(value)) => match root.entry(name) {
                 Some((_, node)) => splicer.change(node, value),
@@ -161,60 +179,38 @@ impl KustomizationFile {
             (None, None) => {}
         }
         let edited = splice::apply(text, splicer.splices);
-        self.accept(&edited, &expected, name)
+        self.accept(&edited, expected, name)
     }
 
     /// Takes the edited text over if it means what it should.
-    fn accept(&mut self, edited: &str, expected: &Map<String, Value>, field: &str) -> Result<(), EditError> {
+    fn accept(&mut self, edited: &str, expected: Map<String, Value>, field: &str) -> Result<(), EditError> {
         let bom = if self.text.starts_with(BOM) { BOM } else { "" };
-        let edited = Self { text: format!("{bom}{edited}") };
-        let meaning = edited.fields().ok().map(|fields| without_nulls(&fields));
-        if meaning.as_ref() != Some(&without_nulls(expected)) {
-            return Err(EditError::NotInPlace { field: field.to_owned() });
+        match Self::of_text(format!("{bom}{edited}")) {
+            Ok(edited) if without_nulls(edited.fields()) == without_nulls(expected) => {
+                *self = edited;
+                Ok(())
+            }
+            _ => Err(EditError::NotInPlace { field: field.to_owned() }),
         }
-        *self = edited;
-        Ok(())
     }
 
     /// The name of a field's key changes, its value stays as it is written.
     pub(super) fn rename_field(&mut self, from: &str, to: &str) -> Result<(), EditError> {
-        let Some(root) = self.root()? else { return Ok(()) };
-        let Some((key, _)) = root.entry(from) else { return Ok(()) };
-        let mut expected = fields_of(Some(&root));
+        let Some((key, _)) = self.root.as_ref().and_then(|root| root.entry(from)) else { return Ok(()) };
+        let mut expected = self.fields();
         if let Some(value) = expected.remove(from) {
             expected.insert(to.to_owned(), value);
         }
         let text = self.text.strip_prefix(BOM).unwrap_or(&self.text);
         let edited = format!("{}{to}{}", &text[..key.span.start], &text[key.span.end..]);
-        self.accept(&edited, &expected, from)
+        self.accept(&edited, expected, from)
     }
-
-    fn root(&self) -> Result<Option<Node>, EditError> {
-        let root = tree::parse(self.text.strip_prefix(BOM).unwrap_or(&self.text))?;
-        match root.as_ref().map(|root| &root.content) {
-            None | Some(Content::Mapping { .. }) => Ok(root),
-            Some(Content::Sequence { .. }) => Err(EditError::NotAMapping { found: "sequence" }),
-            Some(_) => Err(EditError::NotAMapping { found: "scalar" }),
-        }
-    }
-}
-
-fn fields_of(root: Option<&Node>) -> Map<String, Value> {
-    match root.map(Node::value) {
-        Some(Value::Object(fields)) => fields,
-        _ => Map::new(),
-    }
-}
-
-/// The field's name as the file spells it: kustomize does not look at the case.
-fn spelling(fields: &Map<String, Value>, name: &str) -> String {
-    let other_case = || fields.keys().find(|key| key.eq_ignore_ascii_case(name));
-    if fields.contains_key(name) { name.to_owned() } else { other_case().map_or(name, |key| key).to_owned() }
 }
 
 /// A field that is null is one that is not there.
-fn without_nulls(fields: &Map<String, Value>) -> Map<String, Value> {
-    fields.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), value.clone())).collect()
+fn without_nulls(mut fields: Map<String, Value>) -> Map<String, Value> {
+    fields.retain(|_, value| !value.is_null());
+    fields
 }
 
 fn is_empty(value: &Value) -> bool {

@@ -173,7 +173,7 @@ impl KustomizationFile {
     fn move_list(&mut self, from: &str, to: &str) -> Result<(), EditError> {
         let moved = self.list(from)?;
         let mut list = self.list(to)?;
-        if list.is_empty() && !moved.is_empty() && self.field(to)?.is_none() {
+        if list.is_empty() && !moved.is_empty() && self.field(to).is_none() {
             return self.rename_field(from, to);
         }
         list.extend(moved);
@@ -182,7 +182,7 @@ impl KustomizationFile {
 
     /// Field names in their own case, and no `false` or empty text where that is the default.
     fn spell_as_kustomize_does(&mut self) -> Result<(), EditError> {
-        for (name, value) in self.fields()? {
+        for (name, value) in self.fields() {
             let own = own_case(&name);
             if own != name {
                 self.rename_field(&name, own)?;
@@ -215,7 +215,7 @@ impl KustomizationFile {
     }
 
     fn fix_common_labels(&mut self) -> Result<(), EditError> {
-        let Some(Value::Object(pairs)) = self.field("commonLabels")? else { return Ok(()) };
+        let Some(Value::Object(pairs)) = self.field("commonLabels") else { return Ok(()) };
         if pairs.is_empty() {
             return Ok(());
         }
@@ -229,7 +229,7 @@ impl KustomizationFile {
     }
 
     fn add_type(&mut self) -> Result<(), EditError> {
-        let fields = self.fields()?;
+        let fields = self.fields();
         let is_component = fields.get("kind").is_some_and(|kind| kind == "Component");
         let version = if is_component { "v1alpha1" } else { "v1beta1" };
         let missing = |field: &str| fields.get(field).is_none_or(|value| value.is_null() || value == "");

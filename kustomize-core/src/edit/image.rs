@@ -163,7 +163,7 @@ impl KustomizationFile {
 
     /// The items of a list field; none if it is missing.
     pub(super) fn list(&self, field: &str) -> Result<Vec<Value>, EditError> {
-        match self.field(field)? {
+        match self.field(field) {
             None | Some(Value::Null) => Ok(Vec::new()),
             Some(Value::Array(items)) => Ok(items),
             Some(_) => Err(EditError::Invalid { problem: format!("{field} is not a list") }),

@@ -97,20 +97,20 @@ impl KustomizationFile {
     }
 
     fn set_pair(&mut self, field: &str, key: &str, value: &str) -> Result<(), EditError> {
-        let mut pairs = object(self.field(field)?.as_ref(), field)?;
+        let mut pairs = object(self.field(field).as_ref(), field)?;
         pairs.insert(key.to_owned(), json!(value));
         self.set_fields(vec![(field, Some(Value::Object(pairs)))])
     }
 
     fn add_pair(&mut self, field: &str, what: &str, (key, value): (&str, &str), force: bool) -> Result<(), EditError> {
-        if !force && object(self.field(field)?.as_ref(), field)?.contains_key(key) {
+        if !force && object(self.field(field).as_ref(), field)?.contains_key(key) {
             return Err(exists(what, key));
         }
         self.set_pair(field, key, value)
     }
 
     fn remove_pairs(&mut self, field: &str, what: &str, keys: &[&str], ignore_missing: bool) -> Result<(), EditError> {
-        let mut pairs = object(self.field(field)?.as_ref(), field)?;
+        let mut pairs = object(self.field(field).as_ref(), field)?;
         for key in keys {
             if pairs.remove(*key).is_none() && !ignore_missing {
                 return Err(EditError::Missing { what: format!("the {what} {key}") });

@@ -53,7 +53,7 @@ impl KustomizationFile {
         if vars.is_empty() {
             return Ok(Vec::new());
         }
-        let touched = touched(files, dir, &self.fields()?);
+        let touched = touched(files, dir, &self.fields());
         let mut texts: Vec<Option<String>> = touched.iter().map(|file| read(files, &file.path)).collect();
         let original = texts.clone();
         let mut replacements = Vec::new();
@@ -88,8 +88,8 @@ fn touched(files: &dyn FileSource, dir: &Path, fields: &Map<String, Value>) -> V
         let path = lexically_normal(&dir.join(entry));
         for name in KustomizationFile::NAMES {
             let below = read(files, &path.join(name)).and_then(|text| KustomizationFile::parse(text).ok());
-            if let Some(fields) = below.and_then(|file| file.fields().ok()) {
-                found.extend(touched(files, &path, &fields));
+            if let Some(file) = below {
+                found.extend(touched(files, &path, &file.fields()));
             }
         }
         found.push(Touched { path, patch: None });

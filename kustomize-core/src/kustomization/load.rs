@@ -23,8 +23,8 @@ pub(crate) struct Loaded {
 /// moved to their successors, with a warning.
 pub(crate) fn load(loader: &Loader<'_>) -> Result<Loaded, BuildError> {
     loader.session.note_kustomization()?;
-    let file_name = find(loader)?;
-    let (path, source) = loader.read_text(file_name)?;
+    let (file_name, path) = find(loader)?;
+    let source = loader.resolved_text(&path)?;
     let at = |source| BuildError::Yaml { path: path.clone(), source: Box::new(source) };
     let doc = yaml::parse_v2(source, &loader.session.options.limits.yaml).map_err(at)?;
     let decoded = decode::strict(&doc, doc.root());
@@ -41,14 +41,17 @@ pub(crate) fn load(loader: &Loader<'_>) -> Result<Loaded, BuildError> {
     Ok(Loaded { kustomization, path, file_name })
 }
 
-fn find(loader: &Loader<'_>) -> Result<&'static str, BuildError> {
-    let found: Vec<&'static str> =
-        KustomizationFile::NAMES.into_iter().filter(|name| loader.is_readable(name)).collect();
+fn find(loader: &Loader<'_>) -> Result<(&'static str, PathBuf), BuildError> {
+    let readable = |name| loader.readable(name).map(|path| (name, path));
+    let mut found: Vec<(&'static str, PathBuf)> = KustomizationFile::NAMES.into_iter().filter_map(readable).collect();
     let dir = || loader.root().to_owned();
-    match found[..] {
-        [] => Err(BuildError::NoKustomization { dir: dir() }),
-        [name] => Ok(name),
-        _ => Err(BuildError::ManyKustomizations { dir: dir(), names: found }),
+    match (found.pop(), &found[..]) {
+        (None, _) => Err(BuildError::NoKustomization { dir: dir() }),
+        (Some(only), []) => Ok(only),
+        (Some((last, _)), others) => {
+            let names = others.iter().map(|(name, _)| *name).chain([last]).collect();
+            Err(BuildError::ManyKustomizations { dir: dir(), names })
+        }
     }
 }
 

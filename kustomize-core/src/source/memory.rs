@@ -104,7 +104,8 @@ impl Memory {
 
 /// See [`lexically_normal`].
 fn normal(path: &Path) -> Cow<'_, Path> {
-    if is_normal(path) { Cow::Borrowed(path) } else { Cow::Owned(lexically_normal(path)) }
+    let is_normal = is_normal(path.as_os_str().as_encoded_bytes());
+    if is_normal { Cow::Borrowed(path) } else { Cow::Owned(lexically_normal(path)) }
 }
 
 /// The components of a normal path; a file whose name is no UTF-8 can never be asked for by a kustomization.
