@@ -3,14 +3,13 @@
 use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::generate::GenerateError;
 use crate::id::ResourceId;
 use crate::kustomization::DecodeError;
 use crate::order::OrderError;
+use crate::origin::Origin;
 use crate::remote::RemoteError;
-use crate::resource::Origin;
 use crate::schema::SchemaError;
 use crate::source::ReadError;
 use crate::transform::TransformError;
@@ -195,9 +194,9 @@ pub enum BuildError {
         /// The resource.
         id: Box<ResourceId>,
         /// Where the first came from, if from a file.
-        first: Option<Arc<Origin>>,
+        first: Option<Box<Origin>>,
         /// Where the second came from, if from a file.
-        second: Option<Arc<Origin>>,
+        second: Option<Box<Origin>>,
     },
     /// A generated resource should replace or merge with one that is not there.
     #[error("{id} does not exist, so there is nothing to merge with or to replace")]
@@ -293,7 +292,7 @@ pub enum BuildError {
         /// The resource.
         id: Box<ResourceId>,
         /// Where it came from, if from a file.
-        origin: Option<Arc<Origin>>,
+        origin: Option<Box<Origin>>,
         /// Why.
         source: EmitError,
     },
@@ -351,7 +350,7 @@ impl fmt::Display for Type<'_> {
     }
 }
 
-struct From<'a>(&'a Option<Arc<Origin>>);
+struct From<'a>(&'a Option<Box<Origin>>);
 
 impl fmt::Display for From<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -359,11 +358,11 @@ impl fmt::Display for From<'_> {
     }
 }
 
-struct Twice<'a>(&'a Option<Arc<Origin>>, &'a Option<Arc<Origin>>);
+struct Twice<'a>(&'a Option<Box<Origin>>, &'a Option<Box<Origin>>);
 
 impl fmt::Display for Twice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = |origin: &Option<Arc<Origin>>| match origin {
+        let place = |origin: &Option<Box<Origin>>| match origin {
             Some(origin) => At(&origin.path, origin.line).to_string(),
             None => "a generator".to_owned(),
         };

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::BuildError;
-use crate::resource::{Origin, Resource};
+use crate::origin::{ManifestFile, Place};
+use crate::resource::Resource;
 use crate::yaml::{self, Document, Limits, NodeId, SourceText, json};
 
 /// The resources in a file.
@@ -37,7 +38,7 @@ pub(crate) fn read_helm(bytes: Vec<u8>, path: &Path, limits: &Limits) -> Result<
 
 /// kustomize does so by an annotation, for which a list without metadata is given some.
 fn mark_as_helm_s(resource: &mut Resource) {
-    resource.origin = None;
+    resource.place = None;
     resource.history_mut().helm_generated = true;
     if resource.doc().get(resource.doc().root(), "metadata").is_none() {
         let doc = resource.doc_mut();
@@ -64,16 +65,8 @@ impl Manifests<'_> {
     }
 
     fn resources(&self, documents: Vec<Document>, source: Arc<SourceText>) -> Vec<Resource> {
-        let mut lines = Lines::new(source);
-        documents.into_iter().map(|doc| self.resource(doc, &mut lines)).collect()
-    }
-
-    fn resource(&self, doc: Document, lines: &mut Lines) -> Resource {
-        let line = lines.of(&doc);
-        let mut resource = Resource::new(doc);
-        resource.origin = Some(Arc::new(Origin { path: self.path.to_owned(), line }));
-        crate::metadata::adopt_build_annotations(&mut resource);
-        resource
+        let file = ManifestFile::new(self.path, source);
+        documents.into_iter().map(|doc| resource(doc, &file)).collect()
     }
 
     /// The documents that say something. A file with a single `List` stands for its items.
@@ -132,29 +125,13 @@ impl Manifests<'_> {
     }
 }
 
-/// Counts the lines of a file on the way through its documents.
-struct Lines {
-    source: Arc<SourceText>,
-    offset: usize,
-    line: usize,
-}
-
-impl Lines {
-    fn new(source: Arc<SourceText>) -> Self {
-        Self { source, offset: 0, line: 1 }
-    }
-
-    /// The line a document starts on; `None` if its text is not that of the file.
-    fn of(&mut self, doc: &Document) -> Option<usize> {
-        let offset = doc.offset(doc.root()).filter(|_| Arc::ptr_eq(doc.source(), &self.source))?;
-        if offset < self.offset {
-            (self.offset, self.line) = (0, 1);
-        }
-        let passed = self.source.text.as_bytes().get(self.offset..offset)?;
-        self.line += passed.iter().filter(|byte| **byte == b'\n').count();
-        self.offset = offset;
-        Some(self.line)
-    }
+fn resource(doc: Document, file: &Arc<ManifestFile>) -> Resource {
+    // Items of lists have a text of their own, and so no line in the file.
+    let offset = doc.offset(doc.root()).filter(|_| file.is_of(doc.source()));
+    let mut resource = Resource::new(doc);
+    resource.place = Some(Place::new(file, offset));
+    crate::metadata::adopt_build_annotations(&mut resource);
+    resource
 }
 
 /// What a resource lacks: kustomize asks for a kind, and for a name unless it is a list.

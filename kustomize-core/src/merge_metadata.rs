@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::resource::{Behavior, Resource};
+use crate::history::Behavior;
+use crate::resource::Resource;
 use crate::yaml::{Document, NodeId, Scalar, Style};
 
 /// Makes `new` ready to stand in the place of `old`: labels, annotations and,

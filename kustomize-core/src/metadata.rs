@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::history::{Behavior, History, PreviousId, PreviousIds};
 use crate::merge_metadata::{ORIGIN, metadata_field, set_metadata_map, string_map};
 use crate::remote::RemoteBase;
-use crate::resource::{Behavior, History, PreviousId, Resource};
+use crate::resource::Resource;
 use crate::yaml::{self, Document, NodeId, Scalar, Tag};
 
 /// The annotation that lists the transformers that changed a resource.
@@ -59,12 +60,12 @@ pub(crate) fn write_build_annotations(history: &History, annotations: &mut BTree
             annotations.insert(key, text)
         };
     };
-    let list = |texts: &mut dyn Iterator<Item = &Arc<str>>| texts.map(|text| &**text).collect::<Vec<_>>().join(",");
-    write("prefixes", list(&mut history.prefixes.iter()));
-    write("suffixes", list(&mut history.suffixes.iter()));
-    write("previousNames", list(&mut history.previous.iter().map(|id| &id.name)));
-    write("previousNamespaces", list(&mut history.previous.iter().map(|id| &id.namespace)));
-    write("previousKinds", list(&mut history.previous.iter().map(|id| &id.kind)));
+    write("prefixes", history.prefixes.join(","));
+    write("suffixes", history.suffixes.join(","));
+    let list = |part: fn(PreviousId<'_>) -> &str| history.previous.iter().map(part).collect::<Vec<_>>().join(",");
+    write("previousNames", list(|id| id.name));
+    write("previousNamespaces", list(|id| id.namespace));
+    write("previousKinds", list(|id| id.kind));
     let flag = |is_set: bool, text: &str| if is_set { text.to_owned() } else { String::new() };
     write("needsHashSuffix", flag(history.needs_hash, "enabled"));
     write("allowNameChange", flag(history.allow_name_change, "enabled"));
@@ -75,14 +76,16 @@ pub(crate) fn write_build_annotations(history: &History, annotations: &mut BTree
 
 fn history(doc: &Document, annotations: NodeId) -> History {
     let value = |name: &str| doc.get_text(annotations, &format!("{INTERNAL}{name}"));
-    let list =
-        |name| value(name).into_iter().flat_map(|text| text.split(',')).map(Arc::from).collect::<Vec<Arc<str>>>();
+    let list = |name| value(name).into_iter().flat_map(|text| text.split(','));
     let enabled = |name| value(name) == Some("enabled");
-    let previous = list("previousNames").into_iter().zip(list("previousNamespaces")).zip(list("previousKinds"));
+    let mut previous = PreviousIds::default();
+    for ((name, namespace), kind) in list("previousNames").zip(list("previousNamespaces")).zip(list("previousKinds")) {
+        previous.push(PreviousId { kind, name, namespace });
+    }
     History {
-        previous: previous.map(|((name, namespace), kind)| PreviousId { kind, name, namespace }).collect(),
-        prefixes: list("prefixes"),
-        suffixes: list("suffixes"),
+        previous,
+        prefixes: list("prefixes").map(Arc::from).collect(),
+        suffixes: list("suffixes").map(Arc::from).collect(),
         needs_hash: enabled("needsHashSuffix"),
         behavior: value("generatorBehavior").map_or(Behavior::Unspecified, Behavior::named),
         allow_name_change: enabled("allowNameChange"),
@@ -355,6 +358,6 @@ mod tests {
         ]);
         adopt_build_annotations(&mut pod);
         assert_eq!(pod.original_id().name, "a");
-        assert!(pod.history.needs_hash && pod.history.previous.len() == 2);
+        assert!(pod.history.needs_hash && pod.history.previous.iter().count() == 2);
     }
 }

@@ -271,8 +271,7 @@ impl Reach {
     fn add(&mut self, resources: &[Resource], references: &NameReferences) -> Option<()> {
         let schema = Schema::builtin();
         for resource in resources {
-            let (group, version) = resource.group_version();
-            if !schema.is_cluster_scoped(group, version, resource.kind()) {
+            if !resource.is_cluster_scoped(&schema) {
                 let namespace = effective_namespace(resource.namespace(), false);
                 if !self.namespaces.contains(namespace) {
                     self.namespaces.insert(namespace.to_owned());
@@ -293,8 +292,8 @@ impl Reach {
 /// referred to. Any other may have to do with resources in all namespaces.
 fn is_out_of_reach(resource: &Resource, references: &NameReferences) -> bool {
     let history = &resource.history;
-    let kinds = history.previous.iter().map(|previous| &*previous.kind).chain([resource.kind()]);
+    let kinds = history.previous.iter().map(|previous| previous.kind).chain([resource.kind()]);
     kinds.into_iter().all(|kind| references.referrers().trees(kind).is_empty() && !references.has_target(kind))
-        && history.previous.iter().all(|previous| *previous.namespace == *NO_NAMESPACE)
+        && history.previous.iter().all(|previous| previous.namespace == NO_NAMESPACE)
         && !history.needs_hash
 }

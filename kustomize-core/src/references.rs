@@ -7,7 +7,6 @@
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use crate::config::{NameReferences, PathTree, Specs, TransformerConfig};
 use crate::id::Gvk;
@@ -139,7 +138,7 @@ impl<'a> Search<'a> {
     }
 
     fn referrer(&self, index: usize, resource: &'a Resource) -> Result<Referrer<'a>, TransformError> {
-        let cluster_scoped = self.is_cluster_scoped(resource);
+        let cluster_scoped = resource.is_cluster_scoped(self.schema);
         Ok(Referrer {
             index,
             resource,
@@ -338,8 +337,8 @@ impl<'a> Search<'a> {
         let originally = self.was_original(referrer, namespace);
         candidates.retain(|index| {
             let resource = &self.resources[*index];
-            let now = effective_namespace(resource.namespace(), self.is_cluster_scoped(resource));
-            let original = resource.history.previous.first().map_or(now, |previous| &previous.namespace);
+            let now = resource.effective_namespace(self.schema);
+            let original = resource.history.previous.first().map_or(now, |previous| previous.namespace);
             namespace == if originally { original } else { now }
         });
     }
@@ -359,23 +358,14 @@ impl<'a> Search<'a> {
 
     fn collect_original_namespaces(&self) -> HashSet<(&'a str, Option<&'a str>)> {
         let pair = |resource: &'a Resource| {
-            let cluster_scoped = self.is_cluster_scoped(resource);
+            let cluster_scoped = resource.is_cluster_scoped(self.schema);
             let now = resource.namespace();
-            let original = resource.history.previous.first().map(|previous| &*previous.namespace);
+            let original = resource.history.previous.first().map(|previous| previous.namespace);
             let original = original.unwrap_or_else(|| effective_namespace(now, cluster_scoped));
             (original, (!cluster_scoped).then_some(now))
         };
         self.resources.iter().map(pair).collect()
     }
-
-    fn is_cluster_scoped(&self, resource: &Resource) -> bool {
-        is_cluster_scoped(resource, self.schema)
-    }
-}
-
-fn is_cluster_scoped(resource: &Resource, schema: &Schema) -> bool {
-    let (group, version) = resource.group_version();
-    schema.is_cluster_scoped(group, version, resource.kind())
 }
 
 impl<'a> PreviousNames<'a> {
@@ -387,14 +377,14 @@ impl<'a> PreviousNames<'a> {
             if resource.history.previous.is_empty() {
                 continue;
             }
-            let namespace = effective_namespace(resource.namespace(), is_cluster_scoped(resource, schema));
+            let namespace = resource.effective_namespace(schema);
             let mut last = None;
-            for previous in &resource.history.previous {
-                // Steps that leave the name as it is share its text.
-                if last.is_none_or(|last| !Arc::ptr_eq(last, &previous.name)) {
-                    names.add(&previous.name, Entry { resource: index as u32, next: END, len: 1, namespace });
+            for previous in resource.history.previous.iter() {
+                // Most steps leave the name as it is.
+                if last != Some(previous.name) {
+                    names.add(previous.name, Entry { resource: index as u32, next: END, len: 1, namespace });
                 }
-                last = Some(&previous.name);
+                last = Some(previous.name);
             }
         }
         names
@@ -489,7 +479,7 @@ pub(crate) fn account_namespaces(resource: &Resource) -> Result<Vec<&str>, Trans
 
 /// Whether the resource was, under any of its former ids, of this type. Empty parts match everything.
 fn has_had_type(resource: &Resource, [group, version, kind]: [&str; 3]) -> bool {
-    let had_kind = kind.is_empty() || resource.history.previous.iter().any(|previous| *previous.kind == *kind);
+    let had_kind = kind.is_empty() || resource.history.previous.iter().any(|previous| previous.kind == kind);
     had_kind && {
         let now = resource.group_version();
         (group.is_empty() || now.0 == group) && (version.is_empty() || now.1 == version)

@@ -1,12 +1,14 @@
 //! One resource of a build: its manifest and what the build knows of it.
 
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::history::{History, PreviousId};
 use crate::id::{Gvk, ResourceId, split_api_version};
+use crate::origin::{Origin, Place};
+use crate::schema::Schema;
 use crate::yaml::{self, Document, EmitError, NodeId, Scalar};
 
 /// A Kubernetes resource.
@@ -18,7 +20,8 @@ use crate::yaml::{self, Document, EmitError, NodeId, Scalar};
 pub struct Resource {
     manifest: Arc<Manifest>,
     pub(crate) history: Arc<History>,
-    pub(crate) origin: Option<Arc<Origin>>,
+    /// Where it was read, if it came from a file.
+    pub(crate) place: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -38,37 +41,6 @@ impl Clone for Manifest {
     }
 }
 
-/// What kustomize keeps in `internal.config.kubernetes.io/*` annotations while
-/// it builds; here beside the manifest, so that it need not be parsed or stripped.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct History {
-    /// Ids before each renaming, oldest first.
-    pub(crate) previous: Vec<PreviousId>,
-    /// Name prefixes and suffixes that were added, oldest first.
-    pub(crate) prefixes: Vec<Arc<str>>,
-    pub(crate) suffixes: Vec<Arc<str>>,
-    /// The variables that take a field of this resource.
-    pub(crate) referring_vars: Vec<String>,
-    /// Of a generator: whether its content hash goes into the name.
-    pub(crate) needs_hash: bool,
-    /// Of a generator: what to do when the resource exists already.
-    pub(crate) behavior: Behavior,
-    /// Of a patch: whether it may change the name or kind of its target.
-    pub(crate) allow_name_change: bool,
-    pub(crate) allow_kind_change: bool,
-    pub(crate) helm_generated: bool,
-}
-
-/// An id that a resource had. Kustomize remembers no group and version: it
-/// completes such an id with the ones that the resource has now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PreviousId {
-    pub(crate) kind: Arc<str>,
-    pub(crate) name: Arc<str>,
-    /// The effective one: never empty.
-    pub(crate) namespace: Arc<str>,
-}
-
 /// The namespace of a namespaced resource that names none.
 pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 /// What kustomize calls the namespace of a cluster-scoped resource.
@@ -83,52 +55,10 @@ pub(crate) fn effective_namespace(namespace: &str, cluster_scoped: bool) -> &str
     }
 }
 
-/// What a generated resource does to one of the same id.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Behavior {
-    #[default]
-    Unspecified,
-    Create,
-    Replace,
-    Merge,
-}
-
-impl Behavior {
-    /// As a generator's `behavior` names it; anything else is unspecified, as in kustomize.
-    pub(crate) fn named(name: &str) -> Self {
-        match name {
-            "create" => Self::Create,
-            "replace" => Self::Replace,
-            "merge" => Self::Merge,
-            _ => Self::Unspecified,
-        }
-    }
-
-    /// Its name; none if it is unspecified.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Unspecified => "",
-            Self::Create => "create",
-            Self::Replace => "replace",
-            Self::Merge => "merge",
-        }
-    }
-}
-
-/// Where a resource came from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Origin {
-    /// The file, as the file source knows it.
-    pub path: PathBuf,
-    /// The 1-based line the manifest starts on; `None` for a generated one.
-    pub line: Option<usize>,
-}
-
 impl Resource {
     pub(crate) fn new(doc: Document) -> Self {
         let manifest = Manifest { doc, printed: OnceLock::new() };
-        Self { manifest: Arc::new(manifest), history: Arc::default(), origin: None }
+        Self { manifest: Arc::new(manifest), history: Arc::default(), place: None }
     }
 
     pub(crate) fn doc(&self) -> &Document {
@@ -156,8 +86,8 @@ impl Resource {
     pub(crate) fn bytes(&self) -> usize {
         let doc = self.doc();
         let history = &self.history;
-        let texts = history.previous.len() * 3 + history.prefixes.len() + history.suffixes.len();
-        size_of::<Manifest>() + size_of::<History>() + doc.own_size() + doc.node_count() * PRINTED_NODE + texts * 40
+        let history = history.previous.bytes() + 40 * (history.prefixes.len() + history.suffixes.len());
+        size_of::<Manifest>() + size_of::<History>() + doc.own_size() + doc.node_count() * PRINTED_NODE + history
     }
 
     /// The manifest as kustomize prints it: YAML with sorted keys, without comments.
@@ -205,30 +135,34 @@ impl Resource {
     /// The ids it had before, oldest first.
     pub(crate) fn previous_ids(&self) -> impl Iterator<Item = ResourceId> + '_ {
         self.history.previous.iter().map(|previous| ResourceId {
-            gvk: Gvk::new(self.api_version(), &previous.kind),
-            name: (*previous.name).to_owned(),
-            namespace: (*previous.namespace).to_owned(),
+            gvk: Gvk::new(self.api_version(), previous.kind),
+            name: previous.name.to_owned(),
+            namespace: previous.namespace.to_owned(),
         })
     }
 
     /// The kind that the first file or generator gave it.
     pub(crate) fn original_kind(&self) -> &str {
-        self.history.previous.first().map_or_else(|| self.kind(), |previous| &previous.kind)
+        self.history.previous.first().map_or_else(|| self.kind(), |previous| previous.kind)
     }
 
     /// Keeps the id it has now, before a step that may change it.
     pub(crate) fn store_previous_id(&mut self, cluster_scoped: bool) {
-        let last = self.history.previous.last();
-        let share = |text: &str, old: Option<&Arc<str>>| match old {
-            Some(old) if **old == *text => Arc::clone(old),
-            _ => Arc::from(text),
-        };
-        let id = PreviousId {
-            kind: share(self.kind(), last.map(|last| &last.kind)),
-            name: share(self.name(), last.map(|last| &last.name)),
-            namespace: share(effective_namespace(self.namespace(), cluster_scoped), last.map(|last| &last.namespace)),
-        };
-        self.history_mut().previous.push(id);
+        let doc = &self.manifest.doc;
+        let namespace = effective_namespace(doc.namespace(), cluster_scoped);
+        let id = PreviousId { kind: doc.resource_kind(), name: doc.name(), namespace };
+        Arc::make_mut(&mut self.history).previous.push(id);
+    }
+
+    /// The namespace that it is in as kustomize compares ids: never empty.
+    pub(crate) fn effective_namespace(&self, schema: &Schema) -> &str {
+        effective_namespace(self.namespace(), self.is_cluster_scoped(schema))
+    }
+
+    /// Whether resources of its type are known to have no namespace.
+    pub(crate) fn is_cluster_scoped(&self, schema: &Schema) -> bool {
+        let (group, version) = self.group_version();
+        schema.is_cluster_scoped(group, version, self.kind())
     }
 
     /// Its type.
@@ -243,35 +177,31 @@ impl Resource {
 
     /// The `apiVersion`; empty if it has none.
     pub fn api_version(&self) -> &str {
-        self.doc().get_text(self.doc().root(), "apiVersion").unwrap_or_default()
+        self.doc().api_version()
     }
 
     /// The `kind`; empty if it has none.
     pub fn kind(&self) -> &str {
-        self.doc().get_text(self.doc().root(), "kind").unwrap_or_default()
+        self.doc().resource_kind()
     }
 
     /// `metadata.name`; empty if it has none.
     pub fn name(&self) -> &str {
-        self.metadata_text("name")
+        self.doc().name()
     }
 
     /// `metadata.namespace`; empty if it has none.
     pub fn namespace(&self) -> &str {
-        self.metadata_text("namespace")
+        self.doc().namespace()
     }
 
     /// Where it was read, if it came from a file.
-    pub fn origin(&self) -> Option<&Origin> {
-        self.origin.as_deref()
-    }
-
-    fn metadata_text(&self, key: &str) -> &str {
-        self.metadata().and_then(|metadata| self.doc().get_text(metadata, key)).unwrap_or_default()
+    pub fn origin(&self) -> Option<Origin> {
+        self.place.as_ref().map(Place::origin)
     }
 
     pub(crate) fn metadata(&self) -> Option<NodeId> {
-        self.doc().get(self.doc().root(), "metadata")
+        self.doc().metadata()
     }
 
     pub(crate) fn set_name(&mut self, name: &str) {

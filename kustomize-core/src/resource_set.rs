@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 
 use crate::error::BuildError;
+use crate::history::Behavior;
 use crate::merge_metadata::take_over;
-use crate::resource::{Behavior, Resource, effective_namespace};
+use crate::resource::Resource;
 use crate::schema::Schema;
 use crate::yaml::{self, EmitError};
 
@@ -218,12 +219,12 @@ impl ResourceSet {
 }
 
 fn unprintable(resource: &Resource, source: EmitError) -> BuildError {
-    BuildError::Emit { id: Box::new(resource.id()), origin: resource.origin.clone(), source }
+    BuildError::Emit { id: Box::new(resource.id()), origin: resource.origin().map(Box::new), source }
 }
 
 fn duplicate(first: &Resource, second: &Resource) -> BuildError {
     let id = Box::new(second.id());
-    BuildError::Duplicate { id, first: first.origin.clone(), second: second.origin.clone() }
+    BuildError::Duplicate { id, first: first.origin().map(Box::new), second: second.origin().map(Box::new) }
 }
 
 impl<'a> IntoIterator for &'a ResourceSet {
@@ -258,8 +259,7 @@ impl<'a> Id<'a> {
     fn current(resource: &'a Resource, schema: &Schema) -> Self {
         let (group, version) = resource.group_version();
         let kind = resource.kind();
-        let cluster_scoped = schema.is_cluster_scoped(group, version, kind);
-        let namespace = effective_namespace(resource.namespace(), cluster_scoped);
+        let namespace = resource.effective_namespace(schema);
         Self { group, version, kind, name: resource.name(), namespace }
     }
 
@@ -267,9 +267,9 @@ impl<'a> Id<'a> {
     fn all(resource: &'a Resource, schema: &Schema) -> impl Iterator<Item = Self> {
         let current = Self::current(resource, schema);
         let previous = resource.history.previous.iter().map(move |previous| Self {
-            kind: &previous.kind,
-            name: &previous.name,
-            namespace: &previous.namespace,
+            kind: previous.kind,
+            name: previous.name,
+            namespace: previous.namespace,
             ..current
         });
         std::iter::once(current).chain(previous)

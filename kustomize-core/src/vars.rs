@@ -197,13 +197,11 @@ fn candidates(vars: &[Var], resources: &ResourceSet, schema: &Schema) -> Vec<Vec
                 }
             }
         };
-        for previous in &resource.history.previous {
-            check(&previous.kind, &previous.name, &previous.namespace);
+        for previous in resource.history.previous.iter() {
+            check(previous.kind, previous.name, previous.namespace);
         }
         if !wanted.entries(resource.name()).is_empty() {
-            let cluster_scoped = schema.is_cluster_scoped(group, version, resource.kind());
-            let namespace = effective_namespace(resource.namespace(), cluster_scoped);
-            check(resource.kind(), resource.name(), namespace);
+            check(resource.kind(), resource.name(), resource.effective_namespace(schema));
         }
     }
     found

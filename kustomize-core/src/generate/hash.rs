@@ -17,9 +17,7 @@ pub(crate) fn add_hashes(resources: &mut ResourceSet, schema: &Schema) -> Result
         let hash =
             hash(resource).map_err(|source| GenerateError::Hash { resource: Box::new(resource.id()), source })?;
         let name = format!("{}-{hash}", resource.name());
-        let (group, version) = resource.group_version();
-        let cluster_scoped = schema.is_cluster_scoped(group, version, resource.kind());
-        resource.store_previous_id(cluster_scoped);
+        resource.store_previous_id(resource.is_cluster_scoped(schema));
         resource.set_name(&name);
     }
     Ok(())

@@ -10,9 +10,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use self::key_values::{Sources, Value};
+use crate::history::Behavior;
 use crate::id::ResourceId;
 use crate::kustomization::{ConfigMapArgs, GeneratorOptions, SecretArgs};
-use crate::resource::{Behavior, Resource};
+use crate::resource::Resource;
 use crate::yaml::{Document, EmitError, NodeId, Scalar, Style, Tag};
 
 pub(crate) use hash::add_hashes;

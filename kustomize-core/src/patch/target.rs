@@ -3,7 +3,7 @@
 use crate::id::ResourceId;
 use crate::kustomization::Selector;
 use crate::kustomization::decode::closest;
-use crate::resource::{Resource, effective_namespace};
+use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
 use crate::selector::{CompiledSelector, SelectorError};
@@ -32,10 +32,9 @@ impl Target {
 
     fn selects(&self, resource: &Resource, schema: &Schema) -> bool {
         let (group, version) = resource.group_version();
-        let cluster_scoped = schema.is_cluster_scoped(group, version, resource.kind());
-        let namespace = effective_namespace(resource.namespace(), cluster_scoped);
+        let namespace = resource.effective_namespace(schema);
         let original = resource.history.previous.first();
-        let (name, was_in) = original.map_or((resource.name(), namespace), |id| (&*id.name, &*id.namespace));
+        let (name, was_in) = original.map_or((resource.name(), namespace), |id| (id.name, id.namespace));
         !is_deleted(resource)
             && (self.0.matches_namespace(was_in) || self.0.matches_namespace(namespace))
             && (self.0.matches_name(name) || self.0.matches_name(resource.name()))

@@ -70,7 +70,8 @@ impl PatchTransformer {
             (Change::Json(patch), Some(target)) => {
                 let selected = target.select(resources, schema);
                 for at in &selected {
-                    resources.edit(*at, schema, |resource| store_previous_id(resource, schema));
+                    resources
+                        .edit(*at, schema, |resource| resource.store_previous_id(resource.is_cluster_scoped(schema)));
                     patch_json(resources, *at, patch, &self.source, schema)?;
                 }
                 selected
@@ -287,7 +288,7 @@ fn merge_into(
         let before = resource.id();
         let (allow_name, allow_kind) = (patch.history.allow_name_change, patch.history.allow_kind_change);
         if allow_name || allow_kind {
-            store_previous_id(resource, schema);
+            resource.store_previous_id(resource.is_cluster_scoped(schema));
         }
         let failed =
             |error| PatchError::Merge { patch: source.clone(), resource: Box::new(before.clone()), source: error };
@@ -371,12 +372,6 @@ fn add_annotations(resource: &mut Resource) {
         let annotations = doc.new_mapping();
         doc.set(metadata, "annotations", annotations);
     }
-}
-
-fn store_previous_id(resource: &mut Resource, schema: &Schema) {
-    let (group, version) = resource.group_version();
-    let cluster_scoped = schema.is_cluster_scoped(group, version, resource.kind());
-    resource.store_previous_id(cluster_scoped);
 }
 
 /// Takes out what was deleted, if any of these was.

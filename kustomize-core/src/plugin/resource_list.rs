@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::PluginError;
 use crate::generate::BoxError;
+use crate::history::Behavior;
 use crate::manifest;
 use crate::merge_metadata::{metadata_field, set_metadata_map, string_map};
 use crate::metadata;
 use crate::remote::go_bool;
-use crate::resource::{Behavior, Resource};
+use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
 use crate::yaml::{self, Document, Limits, NodeId, Scalar, SourceText, Style};
@@ -182,7 +183,7 @@ pub(super) fn default_paths(resources: &mut [Resource]) {
 pub(super) fn read_output(output: Vec<u8>, program: &Path) -> Result<Vec<Resource>, BoxError> {
     let mut resources = manifest::read(output, program, &Limits::new())?;
     for resource in &mut resources {
-        resource.origin = None;
+        resource.place = None;
         let before = string_map(resource.doc(), metadata_field(resource, "annotations"));
         let mut texts = before.clone();
         texts.retain(|key, _| !TRANSIENT.contains(&key.as_str()));
@@ -215,10 +216,8 @@ pub(super) fn take_options(resources: &mut [Resource]) -> Result<(), PluginError
 /// their places, new ones come last, and those it left out go.
 pub(super) fn update(resources: &mut ResourceSet, made: Vec<Resource>, schema: &Schema) -> Result<(), PluginError> {
     let key = |resource: &Resource| {
-        let (group, version) = resource.group_version();
-        let is_cluster_scoped = schema.is_cluster_scoped(group, version, resource.kind());
         let mut id = resource.id();
-        id.namespace = crate::resource::effective_namespace(&id.namespace, is_cluster_scoped).to_owned();
+        id.namespace = resource.effective_namespace(schema).to_owned();
         id
     };
     let mut by_id = std::collections::HashMap::with_capacity(made.len());
@@ -235,7 +234,7 @@ pub(super) fn update(resources: &mut ResourceSet, made: Vec<Resource>, schema: &
     all.retain_mut(|resource| match by_id.remove(&key(resource)) {
         Some(mut new) => {
             new.history_mut().referring_vars = std::mem::take(&mut resource.history_mut().referring_vars);
-            new.origin = resource.origin.take();
+            new.place = resource.place.take();
             *resource = new;
             true
         }

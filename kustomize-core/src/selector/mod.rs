@@ -106,10 +106,10 @@ impl CompiledSelector {
             return false;
         }
         let (name, namespace) = match resource.history.previous.first() {
-            Some(first) => (&*first.name, &*first.namespace),
+            Some(first) => (first.name, first.namespace),
             None => (resource.name(), resource.namespace()),
         };
-        let is_cluster_scoped = schema.is_cluster_scoped(group, version, resource.kind());
+        let is_cluster_scoped = resource.is_cluster_scoped(schema);
         let effective = |namespace| effective_namespace(namespace, is_cluster_scoped);
         (self.matches_namespace(effective(namespace)) || self.matches_namespace(effective(resource.namespace())))
             && (self.matches_name(name) || self.matches_name(resource.name()))

@@ -72,9 +72,7 @@ impl<'a> Affix<'a> {
     }
 
     fn record(&self, resource: &mut Resource) {
-        let (group, version) = resource.group_version();
-        let cluster_scoped = self.schema.is_cluster_scoped(group, version, resource.kind());
-        resource.store_previous_id(cluster_scoped);
+        resource.store_previous_id(resource.is_cluster_scoped(self.schema));
         let history = resource.history_mut();
         let added = if self.suffix { &mut history.suffixes } else { &mut history.prefixes };
         added.extend(self.parts.iter().cloned());

@@ -76,7 +76,7 @@ struct Replicas<'a> {
 impl EachResource for Replicas<'_> {
     fn transform(&mut self, resource: &mut Resource) -> Result<(), TransformError> {
         self.named.clear();
-        let previous = resource.history.previous.iter().map(|previous| &*previous.name);
+        let previous = resource.history.previous.iter().map(|previous| previous.name);
         self.named.extend(previous.chain([resource.name()]).flat_map(|name| self.wanted.entries(name)));
         self.named.sort_unstable();
         self.named.dedup();
@@ -102,5 +102,5 @@ fn has_had_id(resource: &Resource, name: &str, wanted: [&str; 3]) -> bool {
     matches(wanted[0], group)
         && matches(wanted[1], version)
         && (had_both(resource.kind(), resource.name())
-            || resource.history.previous.iter().any(|previous| had_both(&previous.kind, &previous.name)))
+            || resource.history.previous.iter().any(|previous| had_both(previous.kind, previous.name)))
 }

@@ -8,9 +8,9 @@
 //!
 //! One value may stand in several places, see [`Document::new_link`].
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::resolve;
+use super::{print, resolve};
 use crate::short_text::same;
 
 /// A file's text, shared by the documents that were parsed from it.
@@ -36,6 +36,8 @@ const FLOW: u8 = 1;
 const LINK: u8 = 2;
 /// Flags of a node: its tag was written out, which makes it hold even for quoted text; scalars only.
 const TAGGED: u8 = 4;
+/// Flags of a node: a scalar whose text is a word, see [`Document::is_word`].
+const WORD: u8 = 8;
 
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +120,19 @@ pub(crate) struct Document {
     nodes: Vec<Node>,
     root: NodeId,
     custom_tags: Vec<(NodeId, Box<str>)>,
+    /// Found when somebody asks, and forgotten when they may be others.
+    heads: OnceLock<Heads>,
+}
+
+/// The fields that say what a resource is, which nearly every step of a build
+/// asks for; `NONE` where there is no such field.
+#[derive(Debug, Clone, Copy)]
+struct Heads {
+    api_version: u32,
+    kind: u32,
+    metadata: u32,
+    name: u32,
+    namespace: u32,
 }
 
 /// Documents are copied to be written to, so the copy has room for more.
@@ -128,7 +143,7 @@ impl Clone for Document {
         let mut owned = String::with_capacity(self.owned.len() + FIRST_OWNED);
         owned.push_str(&self.owned);
         let (source, custom_tags) = (Arc::clone(&self.source), self.custom_tags.clone());
-        Self { source, owned, nodes, root: self.root, custom_tags }
+        Self { source, owned, nodes, root: self.root, custom_tags, heads: self.heads.clone() }
     }
 }
 
@@ -145,7 +160,8 @@ impl Document {
             b: NONE,
             next: NONE,
         };
-        Self { source, owned: String::new(), nodes: vec![root], root: NodeId(0), custom_tags: Vec::new() }
+        let (owned, custom_tags) = (String::new(), Vec::new());
+        Self { source, owned, nodes: vec![root], root: NodeId(0), custom_tags, heads: OnceLock::new() }
     }
 
     pub(crate) fn root(&self) -> NodeId {
@@ -153,6 +169,7 @@ impl Document {
     }
 
     pub(crate) fn set_root(&mut self, root: NodeId) {
+        self.heads.take();
         self.root = root;
     }
 
@@ -203,6 +220,9 @@ impl Document {
     /// The tag after resolution, never `Implicit`.
     pub(crate) fn tag(&self, id: NodeId) -> Tag {
         let node = self.node(id);
+        if node.flags & WORD != 0 && node.tag == Tag::Implicit {
+            return Tag::Str;
+        }
         match (node.tag, node.kind, node.style) {
             (Tag::Implicit, Kind::Mapping, _) => Tag::Map,
             (Tag::Implicit, Kind::Sequence, _) => Tag::Seq,
@@ -210,6 +230,15 @@ impl Document {
             (Tag::Implicit, Kind::Scalar, _) => Tag::Str,
             (tag, ..) => tag,
         }
+    }
+
+    /// Whether it is a string that is printed plain, as it is. Known of most
+    /// keys and values since they were parsed, so that nothing need be found
+    /// out about them again.
+    #[inline]
+    pub(crate) fn is_word(&self, id: NodeId) -> bool {
+        let node = self.node(id);
+        node.flags & WORD != 0 && matches!(node.tag, Tag::Implicit | Tag::Str)
     }
 
     /// Whether a build made it without a tag. What a parser makes has the tag
@@ -340,6 +369,66 @@ impl Document {
         self.get(map, key).filter(|id| self.is_scalar(*id)).map(|id| self.text(id))
     }
 
+    // ---- what a resource is ----
+
+    /// The text of `apiVersion`; empty if there is none.
+    pub(crate) fn api_version(&self) -> &str {
+        self.head_text(self.heads().api_version)
+    }
+
+    /// The text of `kind`; empty if there is none.
+    pub(crate) fn resource_kind(&self) -> &str {
+        self.head_text(self.heads().kind)
+    }
+
+    /// The value of `metadata`.
+    pub(crate) fn metadata(&self) -> Option<NodeId> {
+        let metadata = self.heads().metadata;
+        (metadata != NONE).then_some(NodeId(metadata))
+    }
+
+    /// The text of `metadata.name`; empty if there is none.
+    pub(crate) fn name(&self) -> &str {
+        self.head_text(self.heads().name)
+    }
+
+    /// The text of `metadata.namespace`; empty if there is none.
+    pub(crate) fn namespace(&self) -> &str {
+        self.head_text(self.heads().namespace)
+    }
+
+    fn head_text(&self, head: u32) -> &str {
+        if head == NONE { "" } else { self.text(NodeId(head)) }
+    }
+
+    #[inline]
+    fn heads(&self) -> &Heads {
+        self.heads.get_or_init(|| self.find_heads())
+    }
+
+    fn find_heads(&self) -> Heads {
+        let at = |map, key| self.get(map, key).map_or(NONE, |id| id.0);
+        let metadata = at(self.root, "metadata");
+        let below = |key| if metadata == NONE { NONE } else { at(NodeId(metadata), key) };
+        Heads {
+            api_version: at(self.root, "apiVersion"),
+            kind: at(self.root, "kind"),
+            metadata,
+            name: below("name"),
+            namespace: below("namespace"),
+        }
+    }
+
+    /// To be called before `id` becomes another value or has other children.
+    #[inline]
+    fn forget_heads(&mut self, id: NodeId) {
+        if let Some(heads) = self.heads.get()
+            && (id == self.cell(self.root) || heads.metadata != NONE && id == self.cell(NodeId(heads.metadata)))
+        {
+            self.heads.take();
+        }
+    }
+
     // ---- writing ----
 
     /// A scalar that is in no collection yet.
@@ -357,14 +446,15 @@ impl Document {
         })
     }
 
-    /// A scalar whose text is `source[start..start + len]`; for parsers.
-    pub(crate) fn new_source_scalar(&mut self, tag: Tag, style: Style, start: usize, len: usize) -> NodeId {
+    /// A scalar without a tag whose text is `source[start..start + len]`; for parsers.
+    pub(crate) fn new_source_scalar(&mut self, style: Style, start: usize, len: usize) -> NodeId {
         debug_assert!(self.source.text.is_char_boundary(start) && self.source.text.is_char_boundary(start + len));
+        let is_word = style == Style::Plain && print::is_word(&self.source.text.as_bytes()[start..start + len]);
         self.push_node(Node {
             kind: Kind::Scalar,
             style,
-            tag,
-            flags: 0,
+            tag: Tag::Implicit,
+            flags: if is_word { WORD } else { 0 },
             offset: start as u32,
             a: start as u32,
             b: len as u32,
@@ -466,11 +556,12 @@ impl Document {
         let tag = if self.place(self.cell(id)).offset == NONE { self.raw_tag(id) } else { self.tag(id) };
         let (a, b) = self.own(text);
         let node = self.node_mut(id);
-        (node.a, node.b, node.tag) = (a, b, tag);
+        (node.a, node.b, node.tag, node.flags) = (a, b, tag, node.flags & !WORD);
     }
 
     /// Makes the node this scalar, whatever it was.
     pub(crate) fn set_scalar(&mut self, id: NodeId, scalar: Scalar<'_>) {
+        self.forget_heads(self.cell(id));
         let (a, b) = self.own(scalar.text);
         let node = self.node_mut(id);
         let (style, tag) = (scalar.style, scalar.tag);
@@ -483,6 +574,7 @@ impl Document {
         if id == with {
             return;
         }
+        self.forget_heads(id);
         let (next, new) = (self.node(id).next, *self.node(with));
         *self.node_mut(id) = Node { next, ..new };
         if new.tag == Tag::Custom
@@ -495,6 +587,7 @@ impl Document {
 
     /// Appends an item to a sequence (or a raw child to a mapping under construction).
     pub(crate) fn push(&mut self, parent: NodeId, child: NodeId) {
+        self.forget_heads(self.cell(parent));
         self.place_mut(child).next = NONE;
         let last = self.node(parent).b;
         if last == NONE {
@@ -543,6 +636,7 @@ impl Document {
 
     /// Makes the collection's children these; raw children (key, value, …) for a mapping.
     pub(crate) fn set_children(&mut self, parent: NodeId, children: &[NodeId]) {
+        self.forget_heads(self.cell(parent));
         let node = self.node_mut(parent);
         (node.a, node.b) = (NONE, NONE);
         for child in children {
@@ -553,6 +647,7 @@ impl Document {
     fn remove_child(&mut self, parent: NodeId, index: usize) -> Option<NodeId> {
         let before = index.checked_sub(1).and_then(|before| self.children(parent).nth(before));
         let child = self.children(parent).nth(index)?;
+        self.forget_heads(self.cell(parent));
         let next = self.place(child).next;
         match before {
             Some(before) => self.place_mut(before).next = next,
@@ -733,6 +828,33 @@ mod tests {
         doc.set(doc.root(), "d", copy);
         doc.set_value(doc.root(), "d", Scalar::string("4"));
         assert_eq!(keys(&doc), ["b=3", "c=9", "d=4"]);
+    }
+
+    #[test]
+    fn what_a_resource_is_follows_every_change() {
+        let mut doc = Document::new(Arc::default());
+        let heads = |doc: &Document| [doc.api_version(), doc.resource_kind(), doc.name(), doc.namespace()].join(",");
+        assert_eq!((heads(&doc).as_str(), doc.metadata()), (",,,", None));
+        doc.set_value(doc.root(), "kind", Scalar::plain("K"));
+        doc.set_value(doc.root(), "metadata", Scalar::plain(""));
+        assert_eq!(heads(&doc), ",K,,");
+        let metadata = doc.new_mapping();
+        doc.set(doc.root(), "metadata", metadata);
+        assert_eq!(heads(&doc), ",K,,");
+        let metadata = doc.metadata().expect("just set");
+        doc.set_value(metadata, "name", Scalar::plain("n"));
+        assert_eq!(heads(&doc), ",K,n,");
+        doc.set_value(metadata, "name", Scalar::plain("m"));
+        doc.set_value(metadata, "namespace", Scalar::plain("s"));
+        doc.set_value(doc.root(), "apiVersion", Scalar::plain("v1"));
+        assert_eq!((heads(&doc).as_str(), heads(&doc.clone()).as_str()), ("v1,K,m,s", "v1,K,m,s"));
+        doc.remove(metadata, "name");
+        assert_eq!(heads(&doc), "v1,K,,s");
+        doc.set_children(metadata, &[]);
+        assert_eq!(heads(&doc), "v1,K,,");
+        let root = doc.new_mapping();
+        doc.set_root(root);
+        assert_eq!((heads(&doc).as_str(), doc.metadata()), (",,,", None));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::error::EmitError;
 use super::scalar::{self, Meaning};
 use super::{Document, Kind, NodeId, natural};
 use crate::yaml::document::Children;
-use crate::yaml::print::Printer;
+use crate::yaml::print::{LONGEST_SIMPLE_KEY, Printer};
 
 /// Appends `id` and what is below it.
 ///
@@ -89,7 +89,9 @@ impl Emitter<'_, '_> {
         let start = self.entries.len();
         let is_root = self.open.is_empty();
         for (key, value) in self.doc.entries(id) {
-            scalar::check_key(self.doc, key, is_root)?;
+            if !self.doc.is_word(key) {
+                scalar::check_key(self.doc, key, is_root)?;
+            }
             self.entries.push((key, value));
         }
         self.sort(start)?;
@@ -126,8 +128,12 @@ impl Emitter<'_, '_> {
 
     fn entry(&mut self, key: NodeId, value: NodeId) -> Result<(), EmitError> {
         self.printer.start_line();
-        let doc = self.doc;
-        self.printer.key(doc.text(key)).map_err(|character| self.character(key, character))?;
+        let text = self.doc.text(key);
+        if self.doc.is_word(key) && text.len() <= LONGEST_SIMPLE_KEY {
+            self.printer.word_key(text);
+        } else {
+            self.printer.key(text).map_err(|character| self.character(key, character))?;
+        }
         self.node(value, true)
     }
 
@@ -139,6 +145,10 @@ impl Emitter<'_, '_> {
 
     fn scalar(&mut self, id: NodeId) -> Result<(), EmitError> {
         let doc = self.doc;
+        if doc.is_word(id) {
+            self.printer.word(doc.text(id));
+            return Ok(());
+        }
         match scalar::meaning(doc, id, self.in_flow())? {
             Meaning::Null => self.printer.word("null"),
             Meaning::Bool(value) => self.printer.word(if value { "true" } else { "false" }),

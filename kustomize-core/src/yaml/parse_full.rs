@@ -323,7 +323,7 @@ impl<'a> Builder<'a> {
             return self.scalar_v2(start, tag, value, style);
         }
         let node = match text {
-            Text::Span(range) => self.document.new_source_scalar(Tag::Implicit, style, range.start, range.len()),
+            Text::Span(range) => self.document.new_source_scalar(style, range.start, range.len()),
             Text::Owned(_) => self.document.new_scalar(Scalar { tag: Tag::Implicit, style, text: value }),
         };
         self.document.set_offset(node, start);

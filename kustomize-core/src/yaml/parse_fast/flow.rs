@@ -1,6 +1,6 @@
 //! Flow collections of the fast parser.
 
-use super::{NodeId, Parser, Style, Tag, is_odd_key, merge};
+use super::{NodeId, Parser, Style, is_odd_key, merge};
 
 impl Parser<'_> {
     /// A flow collection that ends its line.
@@ -108,6 +108,6 @@ impl Parser<'_> {
         }
         let length = self.bytes[at..end].trim_ascii_end().len();
         self.at = end;
-        Some(self.doc.new_source_scalar(Tag::Implicit, Style::Plain, at, length))
+        Some(self.doc.new_source_scalar(Style::Plain, at, length))
     }
 }

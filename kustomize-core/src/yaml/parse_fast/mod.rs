@@ -240,7 +240,7 @@ impl Parser<'_> {
             return None;
         }
         self.at = end;
-        Some(self.doc.new_source_scalar(Tag::Implicit, Style::Plain, at, length))
+        Some(self.doc.new_source_scalar(Style::Plain, at, length))
     }
 
     /// What follows the colon that `at` is at, in a mapping at `column`.
@@ -283,7 +283,7 @@ impl Parser<'_> {
             }
             _ => {
                 self.at = resume;
-                Some(self.doc.new_source_scalar(Tag::Implicit, Style::Plain, behind_colon, 0))
+                Some(self.doc.new_source_scalar(Style::Plain, behind_colon, 0))
             }
         }
     }
@@ -327,7 +327,7 @@ impl Parser<'_> {
                     Some(line) if line.column > dash.column => self.node(line, dash.column),
                     _ => {
                         self.at = resume;
-                        Some(self.doc.new_source_scalar(Tag::Implicit, Style::Plain, behind_dash, 0))
+                        Some(self.doc.new_source_scalar(Style::Plain, behind_dash, 0))
                     }
                 }
             }

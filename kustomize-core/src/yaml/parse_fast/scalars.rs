@@ -64,7 +64,7 @@ impl Parser<'_> {
         let is_comment = self.byte(end) == b' ';
         self.end_line()?;
         if is_comment || !self.goes_on(self.at, outer)? {
-            return Some(self.doc.new_source_scalar(Tag::Implicit, Style::Plain, at, length));
+            return Some(self.doc.new_source_scalar(Style::Plain, at, length));
         }
         self.folded_plain(at, length, outer)
     }
@@ -122,7 +122,7 @@ impl Parser<'_> {
         let end = text + self.bytes[text..].iter().position(stops)?;
         if self.bytes[end] == quote && !(quote == b'\'' && self.byte(end + 1) == b'\'') {
             self.at = end + 1;
-            let node = self.doc.new_source_scalar(Tag::Implicit, style, text, end - text);
+            let node = self.doc.new_source_scalar(style, text, end - text);
             self.doc.set_offset(node, start);
             return Some((node, end - start < super::MAX_KEY));
         }

@@ -9,6 +9,7 @@ mod write;
 use analysis::Analysis;
 pub(crate) use analysis::{Place, is_block_allowed, quotes_v3};
 use simple::Simple;
+pub(crate) use simple::is_word;
 pub(crate) use through_json::through_json;
 
 use super::Style;
@@ -17,7 +18,7 @@ use super::Style;
 const BEST_WIDTH: usize = 80;
 
 /// Longer keys get a `?`.
-const LONGEST_SIMPLE_KEY: usize = 128;
+pub(crate) const LONGEST_SIMPLE_KEY: usize = 128;
 
 /// The state of go-yaml's emitter that decides about spaces and line breaks.
 pub(crate) struct Printer<'o> {
@@ -193,12 +194,17 @@ impl<'o> Printer<'o> {
         self.indention = false;
     }
 
+    /// A key that is a word, with its colon.
+    pub(crate) fn word_key(&mut self, text: &str) {
+        self.word(text);
+        self.colon();
+    }
+
     /// A key with its colon; one that is long or has line breaks gets a `?`.
     /// `Err` is a character that kustomize cannot print.
     pub(crate) fn key(&mut self, text: &str) -> Result<(), char> {
         if text.len() <= LONGEST_SIMPLE_KEY && Simple::of(text).is_plain() {
-            self.word(text);
-            self.colon();
+            self.word_key(text);
             return Ok(());
         }
         self.any_key(&through_json(text)?);

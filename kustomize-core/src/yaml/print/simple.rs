@@ -35,6 +35,17 @@ const CLASS: [u8; 256] = {
     table
 };
 
+/// Whether a plain scalar of this text is a string and printed as it is. Not
+/// every one that is: this is asked for each key and value that is read.
+pub(crate) fn is_word(text: &[u8]) -> bool {
+    let is_first = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'/');
+    if !text.first().is_some_and(is_first) || text.iter().any(|byte| CLASS[usize::from(*byte)] != 0) {
+        return false;
+    }
+    // `true`, `no`, `Off` and their like are short.
+    text.len() > 5 || !resolve::is_special_v2(str::from_utf8(text).unwrap_or_default())
+}
+
 impl Simple {
     pub(super) fn of(text: &str) -> Self {
         let bytes = text.as_bytes();
@@ -83,6 +94,14 @@ mod tests {
     use crate::yaml::print::through_json;
 
     proptest! {
+        #[test]
+        fn a_word_is_a_string_that_is_printed_as_it_is(text in "[ :#a-eNOntruey0-9.'<~_/|>&*!{é-]{0,6}") {
+            if is_word(text.as_bytes()) {
+                prop_assert_eq!(Simple::of(&text), Simple::Word);
+                prop_assert_eq!(resolve::tag(&text), crate::yaml::Tag::Str);
+            }
+        }
+
         #[test]
         fn a_look_says_what_an_analysis_says(text in "[ \\n\\t#:a-eNOntruey0-9.'\"|>&*!%@`{}\\[\\]?,é\u{7f}-]{0,8}") {
             let style = match Simple::of(&text) {
