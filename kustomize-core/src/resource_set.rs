@@ -246,13 +246,20 @@ impl IntoIterator for ResourceSet {
 }
 
 /// An id as kustomize compares them, with the effective namespace.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Id<'a> {
     group: &'a str,
     version: &'a str,
     kind: &'a str,
     name: &'a str,
     namespace: &'a str,
+}
+
+/// Few resources differ in nothing but the group or version of their type.
+impl Hash for Id<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.kind, self.name, self.namespace).hash(state);
+    }
 }
 
 impl<'a> Id<'a> {

@@ -446,15 +446,24 @@ impl Document {
         })
     }
 
+    /// A plain scalar as [`new_source_scalar`](Self::new_source_scalar) makes
+    /// it; `maybe_word` if all its bytes can be those of a word.
+    pub(crate) fn new_plain_scalar(&mut self, start: usize, len: usize, maybe_word: bool) -> NodeId {
+        let node = self.new_source_scalar(Style::Plain, start, len);
+        if maybe_word && print::is_word(self.text(node)) {
+            self.node_mut(node).flags = WORD;
+        }
+        node
+    }
+
     /// A scalar without a tag whose text is `source[start..start + len]`; for parsers.
     pub(crate) fn new_source_scalar(&mut self, style: Style, start: usize, len: usize) -> NodeId {
         debug_assert!(self.source.text.is_char_boundary(start) && self.source.text.is_char_boundary(start + len));
-        let is_word = style == Style::Plain && print::is_word(&self.source.text.as_bytes()[start..start + len]);
         self.push_node(Node {
             kind: Kind::Scalar,
             style,
             tag: Tag::Implicit,
-            flags: if is_word { WORD } else { 0 },
+            flags: 0,
             offset: start as u32,
             a: start as u32,
             b: len as u32,

@@ -1,6 +1,9 @@
 //! Printing a document as kustomize does: what is left of it after a round
 //! trip through JSON, in the block style of go-yaml v2.
 
+use std::cell::Cell;
+use std::cmp::Ordering;
+
 use super::error::EmitError;
 use super::scalar::{self, Meaning};
 use super::{Document, Kind, NodeId, natural};
@@ -111,8 +114,14 @@ impl Emitter<'_, '_> {
     fn sort(&mut self, start: usize) -> Result<(), EmitError> {
         let doc = self.doc;
         let entries = &mut self.entries[start..];
-        natural::sort_by(entries, |a, b| natural::compare(doc.text(a.0), doc.text(b.0)));
-        scalar::reject_repeated_keys(doc, entries)
+        let repeated = Cell::new(false);
+        natural::sort_by(entries, |a, b| {
+            let order = natural::compare(doc.text(a.0), doc.text(b.0));
+            repeated.set(repeated.get() || order == Ordering::Equal);
+            order
+        });
+        // Keys that are the same were compared.
+        if repeated.get() { scalar::reject_repeated_keys(doc, entries) } else { Ok(()) }
     }
 
     fn close(&mut self) {

@@ -84,25 +84,37 @@ pub(crate) fn has_duplicates(doc: &Document, map: NodeId) -> bool {
 const SMALL: usize = 12;
 
 fn duplicate(doc: &Document, map: NodeId) -> Option<(NodeId, NodeId)> {
-    let mut small: [(&str, NodeId); SMALL] = [("", map); SMALL];
+    let mut small: [(u64, NodeId); SMALL] = [(0, map); SMALL];
     let mut large: HashMap<&str, NodeId> = HashMap::new();
     for (at, (key, _)) in doc.entries(map).enumerate() {
         let text = doc.text(key);
         if at < SMALL {
-            if let Some((_, first)) = small[..at].iter().find(|(other, _)| *other == text) {
+            let digest = digest(text);
+            let mut alike = small[..at].iter().filter(|other| other.0 == digest);
+            if let Some((_, first)) = alike.find(|(_, other)| doc.text(*other) == text) {
                 return Some((*first, key));
             }
-            small[at] = (text, key);
+            small[at] = (digest, key);
             continue;
         }
         if large.is_empty() {
-            large.extend(small);
+            large.extend(small.map(|(_, key)| (doc.text(key), key)));
         }
         if let Some(first) = large.insert(text, key) {
             return Some((first, key));
         }
     }
     None
+}
+
+/// Tells most short texts apart: their length and last bytes.
+fn digest(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let end = bytes.last_chunk().map_or_else(
+        || bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        |word: &[u8; 8]| u64::from_le_bytes(*word),
+    );
+    end.rotate_left(5) ^ bytes.len() as u64
 }
 
 /// The mappings to merge, the one that must win last.

@@ -103,11 +103,11 @@ impl Parser<'_> {
             return None;
         }
         let end = self.plain_end(at, true)?;
-        if matches!(self.byte(end), b'\n' | b'?' | b' ' | b'[' | b'{') || end - at > super::MAX_KEY {
+        if matches!(self.byte(end.at), b'\n' | b'?' | b' ' | b'[' | b'{') || end.at - at > super::MAX_KEY {
             return None;
         }
-        let length = self.bytes[at..end].trim_ascii_end().len();
-        self.at = end;
-        Some(self.doc.new_source_scalar(Style::Plain, at, length))
+        let length = self.bytes[at..end.at].trim_ascii_end().len();
+        self.at = end.at;
+        Some(self.doc.new_plain_scalar(at, length, end.maybe_word))
     }
 }

@@ -12,6 +12,8 @@ mod scalars;
 use std::ops::Range;
 use std::sync::Arc;
 
+use scalars::PlainEnd;
+
 use super::{Document, Limits, NodeId, SourceText, Style, Tag, merge};
 
 /// Deeper nesting is left to the complete parser, so that recursion is bounded.
@@ -180,7 +182,7 @@ impl Parser<'_> {
             _ => {
                 self.check_plain_start(start.at)?;
                 let end = self.plain_end(start.at, false)?;
-                if self.byte(end) != b':' {
+                if self.byte(end.at) != b':' {
                     return self.plain_scalar(start.at, end, outer);
                 }
                 let key = self.plain_key(start.at, end)?;
@@ -227,20 +229,20 @@ impl Parser<'_> {
         }
         self.check_plain_start(line.at)?;
         let end = self.plain_end(line.at, false)?;
-        if self.byte(end) != b':' || self.byte(line.at) == b'-' && self.is_blank(line.at + 1) {
+        if self.byte(end.at) != b':' || self.byte(line.at) == b'-' && self.is_blank(line.at + 1) {
             return None;
         }
         self.plain_key(line.at, end)
     }
 
     /// A key whose colon is at `end`.
-    fn plain_key(&mut self, at: usize, end: usize) -> Option<NodeId> {
-        let length = self.bytes[at..end].trim_ascii_end().len();
+    fn plain_key(&mut self, at: usize, end: PlainEnd) -> Option<NodeId> {
+        let length = self.bytes[at..end.at].trim_ascii_end().len();
         if length > MAX_KEY || is_odd_key(&self.text[at..at + length]) {
             return None;
         }
-        self.at = end;
-        Some(self.doc.new_source_scalar(Style::Plain, at, length))
+        self.at = end.at;
+        Some(self.doc.new_plain_scalar(at, length, end.maybe_word))
     }
 
     /// What follows the colon that `at` is at, in a mapping at `column`.
@@ -262,7 +264,7 @@ impl Parser<'_> {
                 let at = self.at;
                 self.check_plain_start(at)?;
                 let end = self.plain_end(at, false)?;
-                if self.byte(end) == b':' {
+                if self.byte(end.at) == b':' {
                     return None;
                 }
                 return self.plain_scalar(at, end, column);

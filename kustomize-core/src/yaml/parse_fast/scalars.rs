@@ -2,28 +2,43 @@
 
 use super::{NodeId, Parser, Style, Tag};
 use crate::yaml::Scalar;
+use crate::yaml::print::is_word_byte;
 
-/// Bytes at which a plain scalar may end, or that need a closer look.
-const PLAIN_STOPS: [bool; 256] = {
-    let mut table = [false; 256];
-    table[b'\n' as usize] = true;
-    table[b':' as usize] = true;
-    table[b'#' as usize] = true;
-    table[b'\t' as usize] = true;
-    table
+/// A class of bytes: a plain scalar may end here, or a closer look is needed.
+const STOP: u8 = 1;
+/// A class of bytes: no word has such a byte.
+const NO_WORD: u8 = 2;
+
+/// The classes of bytes outside of flow collections.
+const PLAIN: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = if is_word_byte(byte as u8) { 0 } else { NO_WORD };
+        byte += 1;
+    }
+    with_stops(table, b"\n:#\t")
 };
 
 /// The same in a flow collection.
-const FLOW_STOPS: [bool; 256] = {
-    let mut table = PLAIN_STOPS;
-    let indicators = b",?[]{}";
+const FLOW: [u8; 256] = with_stops(PLAIN, b",?[]{}");
+
+const fn with_stops(mut table: [u8; 256], stops: &[u8]) -> [u8; 256] {
     let mut at = 0;
-    while at < indicators.len() {
-        table[indicators[at] as usize] = true;
+    while at < stops.len() {
+        table[stops[at] as usize] |= STOP;
         at += 1;
     }
     table
-};
+}
+
+/// Where plain text ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PlainEnd {
+    pub(super) at: usize,
+    /// Whether all its bytes can be those of a word.
+    pub(super) maybe_word: bool,
+}
 
 impl Parser<'_> {
     /// Gives up where the complete parser would see an indicator.
@@ -38,33 +53,40 @@ impl Parser<'_> {
 
     /// Where plain text on this line stops: at a line feed, at a colon that
     /// ends a key, at the space before a comment or, in flow, at an indicator.
-    pub(super) fn plain_end(&self, at: usize, in_flow: bool) -> Option<usize> {
-        let stops = if in_flow { &FLOW_STOPS } else { &PLAIN_STOPS };
-        let mut end = at;
+    pub(super) fn plain_end(&self, at: usize, in_flow: bool) -> Option<PlainEnd> {
+        let table = if in_flow { &FLOW } else { &PLAIN };
+        let (mut end, mut classes) = (at, 0);
         loop {
-            let ahead = self.bytes[end..].iter().position(|byte| stops[usize::from(*byte)]);
-            let Some(ahead) = ahead else { return Some(self.bytes.len()) };
-            end += ahead;
-            match self.bytes[end] {
-                b'\t' => return None,
-                b':' if !self.is_blank(end + 1) => {}
-                b'#' if self.byte(end - 1) != b' ' => {}
-                b'#' => return Some(end - 1),
-                _ => return Some(end),
+            while let Some(byte) = self.bytes.get(end) {
+                let class = table[usize::from(*byte)];
+                if class & STOP != 0 {
+                    break;
+                }
+                classes |= class;
+                end += 1;
             }
+            match self.bytes.get(end) {
+                Some(b'\t') => return None,
+                Some(b':') if !self.is_blank(end + 1) => {}
+                Some(b'#') if self.byte(end - 1) != b' ' => {}
+                // The space before a comment.
+                Some(b'#') => return Some(PlainEnd { at: end - 1, maybe_word: false }),
+                _ => return Some(PlainEnd { at: end, maybe_word: classes & NO_WORD == 0 }),
+            }
+            classes |= NO_WORD;
             end += 1;
         }
     }
 
-    /// A plain scalar whose first line is `at..end`, with the lines that go on
+    /// A plain scalar whose first line is from `at` to `end`, with the lines that go on
     /// with it: those indented deeper than `outer`.
-    pub(super) fn plain_scalar(&mut self, at: usize, end: usize, outer: isize) -> Option<NodeId> {
-        let length = self.bytes[at..end].trim_ascii_end().len();
-        self.at = end;
-        let is_comment = self.byte(end) == b' ';
+    pub(super) fn plain_scalar(&mut self, at: usize, end: PlainEnd, outer: isize) -> Option<NodeId> {
+        let length = self.bytes[at..end.at].trim_ascii_end().len();
+        self.at = end.at;
+        let is_comment = self.byte(end.at) == b' ';
         self.end_line()?;
         if is_comment || !self.goes_on(self.at, outer)? {
-            return Some(self.doc.new_source_scalar(Style::Plain, at, length));
+            return Some(self.doc.new_plain_scalar(at, length, end.maybe_word));
         }
         self.folded_plain(at, length, outer)
     }
@@ -95,7 +117,7 @@ impl Parser<'_> {
                 self.skip_spaces();
             }
             push_fold(&mut text, breaks);
-            let (line, end) = (self.at, self.plain_end(self.at, false)?);
+            let (line, end) = (self.at, self.plain_end(self.at, false)?.at);
             if self.byte(end) == b':' {
                 return None;
             }

@@ -9,7 +9,7 @@ mod write;
 use analysis::Analysis;
 pub(crate) use analysis::{Place, is_block_allowed, quotes_v3};
 use simple::Simple;
-pub(crate) use simple::is_word;
+pub(crate) use simple::{is_word, is_word_byte};
 pub(crate) use through_json::through_json;
 
 use super::Style;

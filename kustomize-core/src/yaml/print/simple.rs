@@ -35,15 +35,16 @@ const CLASS: [u8; 256] = {
     table
 };
 
-/// Whether a plain scalar of this text is a string and printed as it is. Not
-/// every one that is: this is asked for each key and value that is read.
-pub(crate) fn is_word(text: &[u8]) -> bool {
-    let is_first = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'/');
-    if !text.first().is_some_and(is_first) || text.iter().any(|byte| CLASS[usize::from(*byte)] != 0) {
-        return false;
-    }
-    // `true`, `no`, `Off` and their like are short.
-    text.len() > 5 || !resolve::is_special_v2(str::from_utf8(text).unwrap_or_default())
+/// Whether a byte may be anywhere in a [word](is_word).
+pub(crate) const fn is_word_byte(byte: u8) -> bool {
+    CLASS[byte as usize] == 0
+}
+
+/// Whether a plain scalar whose text has no other [bytes](is_word_byte) is a
+/// string and printed as it is. Says no to some that are.
+pub(crate) fn is_word(text: &str) -> bool {
+    let first = text.as_bytes().first().copied().unwrap_or_default();
+    (first.is_ascii_alphabetic() || matches!(first, b'_' | b'/')) && is_plain_start(first, text)
 }
 
 impl Simple {
@@ -96,7 +97,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_word_is_a_string_that_is_printed_as_it_is(text in "[ :#a-eNOntruey0-9.'<~_/|>&*!{é-]{0,6}") {
-            if is_word(text.as_bytes()) {
+            if text.bytes().all(is_word_byte) && is_word(&text) {
                 prop_assert_eq!(Simple::of(&text), Simple::Word);
                 prop_assert_eq!(resolve::tag(&text), crate::yaml::Tag::Str);
             }
