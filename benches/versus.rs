@@ -46,20 +46,23 @@ fn main() {
         if filter.is_none_or(|filter| workload.name.contains(filter.as_str())) {
             let dir = temp.path().join(index.to_string());
             let root = workload.write(&dir);
-            compare(&workload.name, &ours, peer.as_deref(), &["build", &root.to_string_lossy()], None, rounds);
+            let root = root.to_string_lossy();
+            compare(&workload.name, &ours, peer.as_deref(), None, rounds, |_| vec!["build".into(), root.to_string()]);
         }
     }
     if filter.is_none_or(|filter| "edit set image".contains(filter.as_str())) {
         let root = workloads::scenario().write(&temp.path().join("edit"));
-        let args = ["edit", "set", "image", "registry.example.com/inf/airflow/test/code:177839"];
-        compare("edit set image", &ours, peer.as_deref(), &args, Some(&root), 5);
+        // Another tag each time, so that each run has something to write.
+        let image = |run| format!("registry.example.com/inf/airflow/test/code:{run}");
+        let args = |run| ["edit", "set", "image", &image(run)].map(str::to_owned).to_vec();
+        compare("edit set image", &ours, peer.as_deref(), Some(&root), 25, args);
     }
 }
 
 /// Each with how often both are run.
 fn workloads() -> Vec<(Workload, usize)> {
     vec![
-        (workloads::scenario(), 9),
+        (workloads::scenario(), 25),
         (workloads::mixed(100, false), 5),
         (workloads::mixed(100, true), 5),
         (workloads::mixed(1_000, false), 3),
@@ -74,13 +77,21 @@ fn workloads() -> Vec<(Workload, usize)> {
     ]
 }
 
-fn compare(name: &str, ours: &Path, peer: Option<&Path>, args: &[&str], dir: Option<&Path>, rounds: usize) {
+/// Runs both in turn, with the arguments for the first, second, … run of all.
+fn compare(
+    name: &str,
+    ours: &Path,
+    peer: Option<&Path>,
+    dir: Option<&Path>,
+    rounds: usize,
+    args: impl Fn(usize) -> Vec<String>,
+) {
     let (mut our_runs, mut peer_runs) = (Vec::new(), Vec::new());
     let mut is_peer_measured = peer.is_some();
-    for _ in 0..rounds {
-        our_runs.extend(run(ours, args, dir));
+    for round in 0..rounds {
+        our_runs.extend(run(ours, &args(2 * round), dir));
         if let Some(peer) = peer.filter(|_| is_peer_measured) {
-            match run(peer, args, dir) {
+            match run(peer, &args(2 * round + 1), dir) {
                 Some(usage) => peer_runs.push(usage),
                 None => is_peer_measured = false,
             }
@@ -124,7 +135,7 @@ fn median(runs: &[Usage]) -> Option<Usage> {
 
 /// Runs a program below a process of its own, whose only child it is: that
 /// is how the kernel tells its CPU time and peak memory apart.
-fn run(program: &Path, args: &[&str], dir: Option<&Path>) -> Option<Usage> {
+fn run(program: &Path, args: &[String], dir: Option<&Path>) -> Option<Usage> {
     let mut command = Command::new(env::current_exe().expect("this program has a path"));
     command.arg("--measure").arg(program).args(args).stdin(Stdio::null());
     if let Some(dir) = dir {

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kustomize_core::{
-    BuildError, BuildOptions, Directory, Gvk, LoadRestriction, RemoteBase, Reorder, Resource, ResourceSet, Schema,
+    Attempt, BuildError, BuildOptions, Directory, Gvk, LoadRestriction, RemoteBase, Reorder, Resource, ResourceSet,
+    Schema,
 };
 
 use crate::args::{self, Args, Flag, switch, value};
@@ -79,14 +80,16 @@ pub(crate) fn run(args: &[String]) -> Result {
     };
     let is_remote = RemoteBase::parse(dir).is_ok();
     let root = if is_remote { dir.into() } else { std::env::current_dir()?.join(dir) };
-    let attempt = kustomize_core::attempt(&Directory::new("/")?, &root, &options(&args)?);
-    for warning in &attempt.warnings {
-        eprintln!("{warning}");
-    }
-    write(
-        &attempt.resources.map_err(with_hint)?,
-        args.get("output").map(Path::new).filter(|path| !path.as_os_str().is_empty()),
-    )
+    let Attempt { resources, warnings, read, .. } =
+        kustomize_core::attempt(&Directory::new("/")?, &root, &options(&args)?);
+    let warnings: String = warnings.iter().map(|warning| format!("{warning}\n")).collect();
+    eprint!("{warnings}");
+    let resources = resources.map_err(with_hint)?;
+    let output = args.get("output").map(Path::new).filter(|path| !path.as_os_str().is_empty());
+    write(&resources, output)?;
+    // The process ends here and takes them along; to free them one by one would take its time.
+    std::mem::forget((resources, read));
+    Ok(())
 }
 
 fn warn_of_deprecated_flags(args: &Args) {

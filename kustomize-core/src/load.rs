@@ -448,7 +448,13 @@ fn join_plain(root: &Path, path: &str) -> Option<PathBuf> {
     }
     let root = root.as_os_str().as_encoded_bytes();
     let is_plain = is_normal(root.strip_prefix(b"/").unwrap_or(root)) && is_normal(below.as_bytes());
-    (is_plain && !below.is_empty()).then(|| dir.join(below))
+    if !is_plain || below.is_empty() {
+        return None;
+    }
+    let mut joined = PathBuf::with_capacity(dir.as_os_str().len() + 1 + below.len());
+    joined.push(dir);
+    joined.push(below);
+    Some(joined)
 }
 
 fn join_any(root: &Path, path: &str) -> PathBuf {

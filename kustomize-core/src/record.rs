@@ -103,8 +103,9 @@ pub(crate) struct Asked {
     found: Found,
 }
 
+/// What was at a path, without saying the path again.
 #[derive(Debug, PartialEq, Eq)]
-enum Found {
+pub(crate) enum Found {
     /// Nothing that can be used. Why not makes no difference to a build that succeeds.
     Nothing,
     /// What the path says, no symbolic link on the way.
@@ -114,14 +115,28 @@ enum Found {
     Elsewhere(Resolved),
 }
 
+impl Found {
+    pub(crate) fn new(path: &Path, found: Option<&Resolved>) -> Self {
+        match found {
+            None => Self::Nothing,
+            Some(found) if found.path.as_os_str() == path.as_os_str() => Self::Itself { is_dir: found.is_dir },
+            Some(found) => Self::Elsewhere(found.clone()),
+        }
+    }
+
+    /// What was at `path`, for which this was made.
+    pub(crate) fn at(&self, path: &Path) -> Option<Resolved> {
+        match self {
+            Self::Nothing => None,
+            Self::Itself { is_dir } => Some(Resolved::new(path, *is_dir)),
+            Self::Elsewhere(found) => Some(found.clone()),
+        }
+    }
+}
+
 impl Asked {
     pub(crate) fn new(path: PathBuf, found: Option<&Resolved>) -> Self {
-        let found = match found {
-            None => Found::Nothing,
-            Some(found) if found.path == path => Found::Itself { is_dir: found.is_dir },
-            Some(found) => Found::Elsewhere(found.clone()),
-        };
-        Self { path, found }
+        Self { found: Found::new(&path, found), path }
     }
 
     fn is_answered_by(&self, now: Option<&Resolved>) -> bool {

@@ -10,7 +10,7 @@ use crate::by_address::ByAddress;
 use crate::cache::Cache;
 use crate::error::BuildError;
 use crate::options::{BuildOptions, ReadFile, Warning};
-use crate::record::{Asked, Counts, Open, Own, Record};
+use crate::record::{Asked, Counts, Found, Open, Own, Record};
 use crate::remote::{Remote, without_password};
 use crate::schema::{Schema, SchemaError};
 use crate::source::{ContentId, Resolved};
@@ -57,7 +57,7 @@ struct State {
     /// Something asked the built-in schema before a kustomization named another one.
     used_builtin: bool,
     /// Where paths lead that were looked up already.
-    resolved: HashMap<Place, Resolved>,
+    resolved: HashMap<Place, Found>,
     verdicts: Verdicts,
     repositories: usize,
 }
@@ -212,11 +212,12 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) fn resolved(&self, place: &Place) -> Option<Resolved> {
-        self.with(|state| state.resolved.get(place).cloned())
+        self.with(|state| state.resolved.get(place)?.at(place.path()))
     }
 
     pub(crate) fn note_resolved(&self, place: Place, found: &Resolved) {
-        self.with(|state| drop(state.resolved.insert(place, found.clone())));
+        let found = Found::new(place.path(), Some(found));
+        self.with(|state| drop(state.resolved.insert(place, found)));
     }
 
     pub(crate) fn remote(&self, url: &str) -> Result<&'a dyn Remote, BuildError> {
