@@ -13,58 +13,87 @@ use crate::yaml::{Document, EmitError, Kind, NodeId, SourceText, Style, Tag, jso
 /// Appends the hash to the names of the generated resources that want one, as
 /// kustomize's HashTransformer does.
 pub(crate) fn add_hashes(resources: &mut ResourceSet, schema: &Schema) -> Result<(), GenerateError> {
+    let mut content = String::new();
     for resource in resources.iter_mut().filter(|resource| resource.history.needs_hash) {
-        let hash =
-            hash(resource).map_err(|source| GenerateError::Hash { resource: Box::new(resource.id()), source })?;
-        let name = format!("{}-{hash}", resource.name());
+        content.clear();
+        write_content(&mut content, resource)
+            .map_err(|source| GenerateError::Hash { resource: Box::new(resource.id()), source })?;
+        let name = [resource.name(), "-", &short_hash(content.as_bytes())].concat();
         resource.store_previous_id(resource.is_cluster_scoped(schema));
         resource.set_name(&name);
     }
     Ok(())
 }
 
-fn hash(resource: &Resource) -> Result<String, EmitError> {
-    let (doc, root) = (resource.doc(), resource.doc().root());
-    let content = match resource.kind() {
-        "ConfigMap" => fields(doc, "ConfigMap", &["binaryData", "data", "kind", "name"])?,
-        "Secret" => fields(doc, "Secret", &["data", "kind", "name", "stringData", "type"])?,
-        _ => nodes(doc, root),
-    };
-    Ok(short_hash(content.as_bytes()))
+/// What kustomize hashes of a resource.
+fn write_content(out: &mut String, resource: &Resource) -> Result<(), EmitError> {
+    let doc = resource.doc();
+    match resource.kind() {
+        "ConfigMap" => write_fields(out, doc, "ConfigMap", &["binaryData", "data", "kind", "name"]),
+        "Secret" => write_fields(out, doc, "Secret", &["data", "kind", "name", "stringData", "type"]),
+        _ => {
+            out.push_str(&nodes(doc, doc.root()));
+            Ok(())
+        }
+    }
 }
 
 /// The JSON of a ConfigMap or Secret that kustomize hashes; `names` is sorted.
 ///
 /// The name stays empty in it: kustomize looks for a field `metadata/name`.
-fn fields(doc: &Document, kind: &str, names: &[&str]) -> Result<String, EmitError> {
-    let mut out = String::from("{");
+fn write_fields(out: &mut String, doc: &Document, kind: &str, names: &[&str]) -> Result<(), EmitError> {
+    let mut separator = '{';
     for name in names {
-        let value = match *name {
-            "kind" => quoted(kind),
-            "name" => quoted(""),
-            "binaryData" | "stringData" => match doc.get(doc.root(), name).filter(|node| !doc.is_scalar(*node)) {
-                Some(map) => map_json(doc, map)?,
-                None => continue,
-            },
-            _ => match doc.get(doc.root(), name) {
-                Some(node) if doc.is_scalar(node) => quoted(doc.text(node)),
-                Some(node) => map_json(doc, node)?,
-                None => quoted(""),
-            },
-        };
-        if out.len() > 1 {
-            out.push(',');
+        let value = doc.get(doc.root(), name);
+        if matches!(*name, "binaryData" | "stringData") && value.is_none_or(|node| doc.is_scalar(node)) {
+            continue;
         }
-        out.push_str(&format!("\"{name}\":{value}"));
+        out.push(std::mem::replace(&mut separator, ','));
+        json::write_string(out, name, true);
+        out.push(':');
+        match (*name, value) {
+            ("kind", _) => json::write_string(out, kind, true),
+            ("name", _) | (_, None) => json::write_string(out, "", true),
+            (_, Some(node)) if doc.is_scalar(node) => json::write_string(out, doc.text(node), true),
+            (_, Some(node)) => write_map(out, doc, node)?,
+        }
     }
     out.push('}');
-    Ok(out)
+    Ok(())
 }
 
-fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    json::write_string(&mut out, text, true);
-    out
+fn write_map(out: &mut String, doc: &Document, node: NodeId) -> Result<(), EmitError> {
+    let start = out.len();
+    if !write_sorted_strings(out, doc, node) {
+        out.truncate(start);
+        out.push_str(&map_json(doc, node)?);
+    }
+    Ok(())
+}
+
+/// As [`map_json`] for a mapping of strings with its keys in order, which is
+/// what a generator makes. Says no at the first thing that is something else.
+fn write_sorted_strings(out: &mut String, doc: &Document, node: NodeId) -> bool {
+    let is_text = |node| doc.is_scalar(node) && doc.tag(node) == Tag::Str && doc.style(node) != Style::Folded;
+    let mut last = None;
+    out.push('{');
+    for (key, value) in doc.entries(node) {
+        let (key_text, text) = (doc.text(key), doc.text(value));
+        let is_next = last.is_none_or(|last| last < key_text);
+        // What begins with a tab is not always printed as it is.
+        if !is_next || !is_text(key) || !is_text(value) || text.starts_with('\t') {
+            return false;
+        }
+        if last.is_some() {
+            out.push(',');
+        }
+        json::write_string(out, key_text, true);
+        out.push(':');
+        json::write_string(out, text, true);
+        last = Some(key_text);
+    }
+    out.push('}');
+    doc.is_mapping(node)
 }
 
 /// A mapping by way of Go's JSON, where all numbers are floats; anything else is no mapping there.
@@ -101,6 +130,12 @@ fn nodes(doc: &Document, id: NodeId) -> String {
          \"Content\":{content},\"HeadComment\":\"\",\"LineComment\":\"\",\"FootComment\":\"\",\"Line\":{line},\
          \"Column\":{column}}}"
     )
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    json::write_string(&mut out, text, true);
+    out
 }
 
 /// go-yaml's numbers for the two.
@@ -154,7 +189,9 @@ mod tests {
     fn hash_of(text: &str) -> String {
         let source = Arc::new(SourceText { text: text.to_owned() });
         let doc = yaml::parse_text(source, &Limits::new()).expect("valid").expect("a document");
-        hash(&Resource::new(doc)).expect("hashed")
+        let mut content = String::new();
+        write_content(&mut content, &Resource::new(doc)).expect("hashed");
+        short_hash(content.as_bytes())
     }
 
     #[test]
@@ -172,6 +209,30 @@ mod tests {
             ("kind: Secret\ntype: Opaque\ndata: {}", "46f8b28mk5"),
         ] {
             assert_eq!(hash_of(manifest), hash, "{manifest}");
+        }
+    }
+
+    #[test]
+    fn strings_in_order_are_written_as_any_mapping_is() {
+        for (text, is_simple) in [
+            ("{}", true),
+            ("{a: x, b: 'y <&> \"', c: \"\\u2028\\n\"}", true),
+            ("a: |\n  two\n  lines\nb: |-\n  x\n\"c\": ''", true),
+            ("a: >\n  folded\n  text\n", false),
+            ("a: \"\\tx\"", false),
+            ("{b: x, a: y}", false),
+            ("{a: x, b: 1}", false),
+            ("{a: ~, b: 2020-01-01}", false),
+            ("{1: x}", false),
+            ("{a: {b: c}}", false),
+            ("[a]", false),
+        ] {
+            let source = Arc::new(SourceText { text: text.to_owned() });
+            let doc = yaml::parse_text(source, &Limits::new()).expect("valid").expect("a document");
+            let mut out = String::new();
+            assert_eq!(write_sorted_strings(&mut out, &doc, doc.root()), is_simple, "{text}");
+            let expected = map_json(&doc, doc.root());
+            assert!(!is_simple || expected == Ok(out), "{text}: {expected:?}");
         }
     }
 

@@ -7,21 +7,8 @@ use super::{BoxError, GenerateError, ReadFile};
 /// kustomize's line scanner stops, without a word, at a longer line.
 const LONGEST_ENV_LINE: usize = 64 * 1024;
 
-/// The value of a key: text of the kustomization, or (a span of) a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
-    Text(String),
-    File(Vec<u8>),
-}
-
-impl Value {
-    pub(super) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::File(bytes) => bytes,
-        }
-    }
-}
+/// A key and its value, both as the kustomization or a file has them.
+pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, [u8]>);
 
 /// Where a generator's keys and values come from.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +19,7 @@ pub(super) struct Sources<'a> {
 }
 
 /// All pairs, those of env files first, then literals, then files; a key may occur twice.
-pub(super) fn read(sources: Sources<'_>, read_file: ReadFile<'_>) -> Result<Vec<(String, Value)>, GenerateError> {
+pub(super) fn read<'a>(sources: Sources<'a>, read_file: ReadFile<'_>) -> Result<Vec<Pair<'a>>, GenerateError> {
     let mut pairs = Vec::new();
     for file in sources.envs {
         let content = read_source(file, read_file)?;
@@ -40,11 +27,11 @@ pub(super) fn read(sources: Sources<'_>, read_file: ReadFile<'_>) -> Result<Vec<
     }
     for text in sources.literals {
         let (key, value) = literal(text)?;
-        pairs.push((key.to_owned(), Value::Text(value.to_owned())));
+        pairs.push((key.into(), value.as_bytes().into()));
     }
     for entry in sources.files {
         let (key, path) = file_entry(entry)?;
-        pairs.push((key.into_owned(), Value::File(read_source(path, read_file)?)));
+        pairs.push((key, read_source(path, read_file)?.into()));
     }
     Ok(pairs)
 }
@@ -59,7 +46,7 @@ fn read_source(file: &str, read_file: ReadFile<'_>) -> Result<Vec<u8>, GenerateE
 /// # Deviation
 ///
 /// A line of more than 64 KiB is an error; kustomize drops it and all that follow.
-fn env_file(file: &str, content: &[u8], pairs: &mut Vec<(String, Value)>) -> Result<(), GenerateError> {
+fn env_file(file: &str, content: &[u8], pairs: &mut Vec<Pair<'_>>) -> Result<(), GenerateError> {
     for (index, line) in lines(content).enumerate() {
         let at = index + 1;
         if line.len() >= LONGEST_ENV_LINE {
@@ -75,7 +62,7 @@ fn env_file(file: &str, content: &[u8], pairs: &mut Vec<(String, Value)>) -> Res
         }
         let (key, value) = line.split_once('=').unwrap_or((line, ""));
         if !key.is_empty() {
-            pairs.push((key.to_owned(), Value::Text(value.to_owned())));
+            pairs.push((key.to_owned().into(), value.as_bytes().to_owned().into()));
         }
     }
     Ok(())
@@ -131,8 +118,8 @@ mod tests {
     fn env(content: &[u8]) -> Result<Vec<(String, String)>, GenerateError> {
         let mut pairs = Vec::new();
         env_file("x.env", content, &mut pairs)?;
-        let text = |value: Value| String::from_utf8(value.bytes().to_vec()).expect("text");
-        Ok(pairs.into_iter().map(|(key, value)| (key, text(value))).collect())
+        let text = |value: Cow<'_, [u8]>| String::from_utf8(value.into_owned()).expect("text");
+        Ok(pairs.into_iter().map(|(key, value)| (key.into_owned(), text(value))).collect())
     }
 
     #[test]

@@ -3,13 +3,14 @@
 mod hash;
 mod key_values;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use self::key_values::{Sources, Value};
+use self::key_values::Sources;
 use crate::history::Behavior;
 use crate::id::ResourceId;
 use crate::kustomization::{ConfigMapArgs, GeneratorOptions, SecretArgs};
@@ -135,12 +136,15 @@ pub(crate) fn secret(
     Ok(finish(doc, &merged_options(args.options.as_ref(), global), &args.behavior))
 }
 
-fn data_of(
+/// Values by key, which is the order in which they are added.
+type Data<'a> = BTreeMap<Cow<'a, str>, Cow<'a, [u8]>>;
+
+fn data_of<'a>(
     kind: &'static str,
     name: &str,
-    sources: Sources<'_>,
+    sources: Sources<'a>,
     read_file: ReadFile<'_>,
-) -> Result<BTreeMap<String, Value>, GenerateError> {
+) -> Result<Data<'a>, GenerateError> {
     if name.is_empty() {
         return Err(GenerateError::NoName { kind });
     }
@@ -148,10 +152,10 @@ fn data_of(
     let mut data = BTreeMap::new();
     for (key, value) in key_values::read(sources, read_file).map_err(in_generator)? {
         if data.contains_key(&key) {
-            return Err(in_generator(GenerateError::RepeatedKey { key }));
+            return Err(in_generator(GenerateError::RepeatedKey { key: key.into_owned() }));
         }
         if key == "<<" {
-            return Err(in_generator(GenerateError::MergeKey { key }));
+            return Err(in_generator(GenerateError::MergeKey { key: key.into_owned() }));
         }
         data.insert(key, value);
     }
@@ -173,13 +177,13 @@ fn base(kind: &str, name: &str, namespace: &str) -> Document {
     doc
 }
 
-fn add_config_map_data(doc: &mut Document, data: &BTreeMap<String, Value>) {
+fn add_config_map_data(doc: &mut Document, data: &Data<'_>) {
     let root = doc.root();
     let (mut text_map, mut binary_map) = (None, None);
     for (key, value) in data {
-        let (field, map, text) = match std::str::from_utf8(value.bytes()) {
+        let (field, map, text) = match std::str::from_utf8(value) {
             Ok(text) => ("data", &mut text_map, text.into()),
-            Err(_) => ("binaryData", &mut binary_map, std::borrow::Cow::Owned(wrapped_base64(value.bytes()))),
+            Err(_) => ("binaryData", &mut binary_map, Cow::Owned(wrapped_base64(value))),
         };
         let map = *map.get_or_insert_with(|| push_mapping(doc, root, field));
         push_string(doc, map, key, &text, style_of(&text));
@@ -187,11 +191,11 @@ fn add_config_map_data(doc: &mut Document, data: &BTreeMap<String, Value>) {
 }
 
 /// All data of a Secret is base64, whether it is text or not.
-fn add_secret_data(doc: &mut Document, data: &BTreeMap<String, Value>) {
+fn add_secret_data(doc: &mut Document, data: &Data<'_>) {
     let root = doc.root();
     let map = push_mapping(doc, root, "data");
     for (key, value) in data {
-        let text = wrapped_base64(value.bytes());
+        let text = wrapped_base64(value);
         push_string(doc, map, key, &text, style_of(&text));
     }
 }
@@ -208,13 +212,10 @@ fn wrapped_base64(bytes: &[u8]) -> String {
         return encoded;
     }
     let mut wrapped = String::with_capacity(encoded.len() + encoded.len() / LINE + 1);
-    for (index, char) in encoded.chars().enumerate() {
-        if index > 0 && index % LINE == 0 {
-            wrapped.push('\n');
-        }
-        wrapped.push(char);
+    for start in (0..encoded.len()).step_by(LINE) {
+        wrapped.push_str(&encoded[start..encoded.len().min(start + LINE)]);
+        wrapped.push('\n');
     }
-    wrapped.push('\n');
     wrapped
 }
 
