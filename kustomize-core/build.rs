@@ -29,7 +29,7 @@ fn main() {
     let out = env::var_os("OUT_DIR").expect("cargo sets it");
     let write = |name, text| fs::write(Path::new(&out).join(name), text).expect("cargo made the directory");
     write("kubernetes_schema.rs", compile(&text));
-    write("builtin_config.txt", builtin_rows::lines());
+    write("builtin_config.rs", builtin_rows::source());
 }
 
 fn compile(text: &str) -> String {

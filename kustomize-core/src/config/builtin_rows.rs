@@ -1,11 +1,13 @@
 //! The field specs that kustomize has built in, as tables. The build script
-//! includes this file and writes them out one by one, see [`lines`].
+//! includes this file and writes them out one by one, see [`source`].
 //!
 //! A line is a list of types and a path. A type is `group:Kind@version`, of
 //! which only the kind is required, or `*` for all; `{a,b}` in a path stands
 //! for either. A leading `+` says that the field is made if it is missing.
 //! `%pods` and `%workloads` stand for types together with the place of
 //! their pod spec.
+
+use std::collections::HashMap;
 
 use super::type_order::compare_types;
 
@@ -153,41 +155,81 @@ struct Row {
     create: bool,
 }
 
-/// The built-in configuration, to be read without much ado: for each list a
-/// line with its name, `nameReference` with group, version and kind of the
-/// target, then a line for each field spec. Parts are separated by tabs.
-pub(crate) fn lines() -> String {
+/// The built-in configuration as Rust source: all field specs one after the
+/// other as ranges of one text, and for each list which of them are its own.
+pub(crate) fn source() -> String {
     let common_labels = format!("{SELECTOR_LABELS}{TEMPLATE_LABELS}").leak();
     let lists = [
-        ("namePrefix", NAME),
-        ("nameSuffix", NAME),
-        ("namespace", NAMESPACE),
-        ("commonLabels", &*common_labels),
-        ("templateLabels", TEMPLATE_LABELS),
-        ("commonAnnotations", ANNOTATIONS),
-        ("varReference", VAR_REFERENCES),
-        ("images", IMAGES),
-        ("replicas", REPLICAS),
+        ("NAME_PREFIX", NAME),
+        ("NAME_SUFFIX", NAME),
+        ("NAMESPACE", NAMESPACE),
+        ("COMMON_LABELS", &*common_labels),
+        ("TEMPLATE_LABELS", TEMPLATE_LABELS),
+        ("COMMON_ANNOTATIONS", ANNOTATIONS),
+        ("VAR_REFERENCES", VAR_REFERENCES),
+        ("IMAGES", IMAGES),
+        ("REPLICAS", REPLICAS),
     ];
-    let mut lines = String::new();
+    let mut source = Source::default();
     for (name, rows) in lists {
         let mut rows = table(rows);
         rows.sort_by(|a, b| compare_types((a.group, a.version, a.kind), (b.group, b.version, b.kind)));
-        lines.push_str(&format!("{name}\n"));
-        lines.extend(rows.iter().map(Row::line));
+        let range = source.add(rows);
+        source.lists += &format!("const {name}: Range<usize> = {range};\n");
     }
-    for (target, rows) in NAME_REFERENCES {
-        let (group, version, kind) = typed(target);
-        lines.push_str(&format!("nameReference\t{group}\t{version}\t{kind}\n"));
-        lines.extend(table(rows).iter().map(Row::line));
+    let mut targets: Vec<_> = NAME_REFERENCES.iter().map(|(target, rows)| (typed(target), rows)).collect();
+    targets.sort_by(|(a, _), (b, _)| compare_types(*a, *b));
+    let first = source.count;
+    for ((group, version, kind), rows) in &targets {
+        let referrers = source.add(table(rows));
+        let [group, version, kind] = [group, version, kind].map(|part| source.part(part));
+        source.targets +=
+            &format!("    Target {{ group: {group}, version: {version}, kind: {kind}, referrers: {referrers} }},\n");
     }
-    lines
+    let Source { text, rows, count, lists, targets: lines, .. } = source;
+    format!(
+        "{lists}const REFERRERS: Range<usize> = {first}..{count};\n\
+         static TEXT: &str = {text:?};\n\
+         static ROWS: [Row; {count}] = [\n{rows}];\n\
+         static TARGETS: [Target; {}] = [\n{lines}];\n",
+        targets.len()
+    )
 }
 
-impl Row {
-    fn line(&self) -> String {
-        let Self { group, version, kind, path, create } = self;
-        format!("{}\t{group}\t{version}\t{kind}\t{path}\n", if *create { "+" } else { "" })
+#[derive(Default)]
+struct Source {
+    /// Every text once, one after the other.
+    text: String,
+    /// Where in `text` texts are.
+    parts: HashMap<String, String>,
+    rows: String,
+    /// Of the rows.
+    count: usize,
+    lists: String,
+    targets: String,
+}
+
+impl Source {
+    /// Adds rows; which they are.
+    fn add(&mut self, rows: Vec<Row>) -> String {
+        let first = self.count;
+        self.count += rows.len();
+        for Row { group, version, kind, path, create } in rows {
+            let [group, version, kind, path] = [group, version, kind, &path].map(|part| self.part(part));
+            self.rows += &format!(
+                "    Row {{ group: {group}, version: {version}, kind: {kind}, path: {path}, create: {create} }},\n"
+            );
+        }
+        format!("{first}..{}", self.count)
+    }
+
+    fn part(&mut self, part: &str) -> String {
+        let text = &mut self.text;
+        let add = || {
+            text.push_str(part);
+            format!("({}, {})", text.len() - part.len(), text.len())
+        };
+        self.parts.entry(part.to_owned()).or_insert_with(add).clone()
     }
 }
 

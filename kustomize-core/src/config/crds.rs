@@ -138,7 +138,7 @@ impl<'a> Definitions<'a> {
             referrer.path = format!("{}/{key}", referrer.path).into();
             self.references.push(NameReference {
                 target: Gvk { group: String::new(), version: version.to_owned(), kind: kind.to_owned() },
-                referrers: vec![referrer],
+                referrers: FieldSpecs::new(vec![referrer]),
             });
         }
     }

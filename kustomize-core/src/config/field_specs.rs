@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use super::builtin::Row;
 use super::path_tree::{PathSpec, PathTree};
 use super::type_order::compare_types;
 use crate::kustomization::FieldSpec;
@@ -10,7 +11,9 @@ use crate::kustomization::FieldSpec;
 /// Field specs in order, as kustomize's `FsSlice`.
 #[derive(Debug, Default)]
 pub(crate) struct FieldSpecs {
-    list: Vec<FieldSpec>,
+    /// What the list is made of when somebody wants it, if it is built in.
+    rows: &'static [Row],
+    list: OnceLock<Vec<FieldSpec>>,
     index: OnceLock<Index>,
 }
 
@@ -44,22 +47,37 @@ pub struct FieldSpecConflict {
 
 impl FieldSpecs {
     pub(crate) fn new(list: Vec<FieldSpec>) -> Self {
-        Self { list, index: OnceLock::new() }
+        Self { list: list.into(), ..Self::default() }
+    }
+
+    pub(super) fn builtin(rows: &'static [Row]) -> Self {
+        Self { rows, ..Self::default() }
     }
 
     pub(crate) fn as_slice(&self) -> &[FieldSpec] {
-        &self.list
+        self.list.get_or_init(|| self.rows.iter().map(Row::spec).collect())
+    }
+
+    /// The list to be changed, after which nothing that was made of it holds.
+    fn change(&mut self) -> &mut Vec<FieldSpec> {
+        self.as_slice();
+        self.index = OnceLock::new();
+        self.list.get_mut().expect("it was made just now")
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.get().map_or(self.rows.len(), Vec::len)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.len() == 0
     }
 
     /// The specs for resources of this kind, in order. One tree holds them
     /// unless there are very many.
     pub(crate) fn trees(&self, kind: &str) -> &[PathTree] {
-        let index = self.index.get_or_init(|| Index::new(&self.list));
-        index.by_kind.get(kind).unwrap_or(&index.any_kind).get(&self.list)
+        let index = self.index.get_or_init(|| Index::new(self.as_slice()));
+        index.by_kind.get(kind).unwrap_or(&index.any_kind).get(self.as_slice())
     }
 
     /// Adds `incoming` to the list.
@@ -71,26 +89,25 @@ impl FieldSpecs {
         &mut self,
         incoming: impl IntoIterator<Item = &'a FieldSpec>,
     ) -> Result<(), FieldSpecConflict> {
-        self.index = OnceLock::new();
-        merge_all(&mut self.list, incoming)
+        let list = self.change();
+        incoming.into_iter().try_for_each(|spec| merge_one(list, spec))
     }
 
     /// Kustomize's order of field specs: by kind, in the order of installation.
     pub(crate) fn sort(&mut self) {
-        self.index = OnceLock::new();
-        self.list.sort_by(|a, b| compare_types((&a.group, &a.version, &a.kind), (&b.group, &b.version, &b.kind)));
+        self.change().sort_by(|a, b| compare_types((&a.group, &a.version, &a.kind), (&b.group, &b.version, &b.kind)));
     }
 }
 
 impl Clone for FieldSpecs {
     fn clone(&self) -> Self {
-        Self::new(self.list.clone())
+        Self { rows: self.rows, list: self.list.clone(), index: OnceLock::new() }
     }
 }
 
 impl PartialEq for FieldSpecs {
     fn eq(&self, other: &Self) -> bool {
-        self.list == other.list
+        self.as_slice() == other.as_slice()
     }
 }
 
@@ -128,13 +145,6 @@ fn selects(wanted: &str, part: &str) -> bool {
 }
 
 /// See [`FieldSpecs::merge`].
-pub(super) fn merge_all<'a>(
-    list: &mut Vec<FieldSpec>,
-    incoming: impl IntoIterator<Item = &'a FieldSpec>,
-) -> Result<(), FieldSpecConflict> {
-    incoming.into_iter().try_for_each(|spec| merge_one(list, spec))
-}
-
 fn merge_one(list: &mut Vec<FieldSpec>, incoming: &FieldSpec) -> Result<(), FieldSpecConflict> {
     let present = list.iter().find(|old| {
         old.path == incoming.path

@@ -224,7 +224,7 @@ fn names(references: Vec<NameReference>) -> Arc<NameReferences> {
 impl From<NameReferenceRow> for NameReference {
     fn from(row: NameReferenceRow) -> Self {
         let target = Gvk { group: row.group, version: row.version, kind: row.kind };
-        Self { target, referrers: row.field_specs }
+        Self { target, referrers: FieldSpecs::new(row.field_specs) }
     }
 }
 
@@ -251,13 +251,13 @@ mod tests {
     fn name_references_of_one_target_are_joined() {
         let reference = |path| NameReference {
             target: Gvk { kind: "Foo".into(), ..Gvk::default() },
-            referrers: vec![spec("Bar", path)],
+            referrers: FieldSpecs::new(vec![spec("Bar", path)]),
         };
         let mut config = TransformerConfig { name_references: names(vec![reference("a")]), ..Default::default() };
         let other = TransformerConfig { name_references: names(vec![reference("b")]), ..Default::default() };
         config.merge(&other).expect("no conflicts");
         assert_eq!(config.name_references.as_slice().len(), 1);
-        assert_eq!(config.name_references.as_slice()[0].referrers, [spec("Bar", "a"), spec("Bar", "b")]);
+        assert_eq!(config.name_references.as_slice()[0].referrers.as_slice(), [spec("Bar", "a"), spec("Bar", "b")]);
     }
 
     #[test]

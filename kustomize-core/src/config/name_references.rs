@@ -2,11 +2,10 @@
 
 use std::sync::OnceLock;
 
-use super::field_specs::{FieldSpecConflict, FieldSpecs, merge_all};
+use super::field_specs::{FieldSpecConflict, FieldSpecs};
 use super::path_tree::PathSpec;
 use super::type_order::compare_types;
 use crate::id::Gvk;
-use crate::kustomization::FieldSpec;
 
 /// The fields that hold names, by the type that is named, as kustomize's `nbrSlice`.
 #[derive(Debug, Default)]
@@ -16,10 +15,10 @@ pub(crate) struct NameReferences {
 }
 
 /// The fields that hold the name of a resource of some type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct NameReference {
     pub(crate) target: Gvk,
-    pub(crate) referrers: Vec<FieldSpec>,
+    pub(crate) referrers: FieldSpecs,
 }
 
 /// The referrers of all targets in one list.
@@ -35,6 +34,12 @@ impl NameReferences {
         let mut references = Self { list, index: OnceLock::new() };
         references.sort();
         references
+    }
+
+    /// From a list that is sorted, and the referrers of all of it.
+    pub(super) fn builtin(list: Vec<NameReference>, referrers: FieldSpecs) -> Self {
+        let index = Index { referrers, targets: targets(&list) };
+        Self { list, index: index.into() }
     }
 
     #[cfg(test)]
@@ -68,7 +73,7 @@ impl NameReferences {
             let mut found = false;
             for old in self.list.iter_mut().filter(|old| old.target == reference.target) {
                 found = true;
-                merge_all(&mut old.referrers, &reference.referrers)?;
+                old.referrers.merge(reference.referrers.as_slice())?;
             }
             if !found {
                 self.list.push(reference.clone());
@@ -88,12 +93,16 @@ impl NameReferences {
 
     fn index(&self) -> &Index {
         self.index.get_or_init(|| {
-            let referrers = self.list.iter().flat_map(|reference| &reference.referrers).cloned().collect();
-            let targets = self.list.iter().enumerate();
-            let targets = targets.flat_map(|(target, reference)| reference.referrers.iter().map(move |_| target));
-            Index { referrers: FieldSpecs::new(referrers), targets: targets.collect() }
+            let referrers = self.list.iter().flat_map(|reference| reference.referrers.as_slice()).cloned().collect();
+            Index { referrers: FieldSpecs::new(referrers), targets: targets(&self.list) }
         })
     }
+}
+
+/// For each referrer, the index of its target.
+fn targets(list: &[NameReference]) -> Vec<usize> {
+    let count = |reference: &NameReference| reference.referrers.len();
+    list.iter().enumerate().flat_map(|(target, reference)| std::iter::repeat_n(target, count(reference))).collect()
 }
 
 impl Clone for NameReferences {

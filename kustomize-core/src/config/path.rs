@@ -26,6 +26,9 @@ impl FieldPath {
     /// Splits at `/`; `\/` stands for a slash within a key.
     pub(crate) fn new(path: Cow<'static, str>) -> Self {
         let steps = match &path {
+            Cow::Borrowed(path) if !path.contains('\\') => {
+                path.strip_prefix('/').unwrap_or(path).split('/').map(|key| Step::new(key.into())).collect()
+            }
             Cow::Borrowed(path) => split(path).into_iter().map(Step::new).collect(),
             Cow::Owned(path) => split(path).into_iter().map(|key| Step::new(key.into_owned().into())).collect(),
         };
