@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::keys::{Key, Keys};
+use super::keys::Keys;
 use super::path::{FieldPath, ItemPattern, Lookup, Matcher, Part};
 use super::text;
 use crate::go_regex::InvalidRegex;
@@ -229,7 +229,7 @@ impl Finder<'_> {
 
     fn field_of(&mut self, node: NodeId, field: &str) -> Result<Option<NodeId>, PathError> {
         if self.doc.is_mapping(node) {
-            Ok(self.keys.get(self.doc, node, &Key::new(field)))
+            Ok(self.keys.get(self.doc, node, field))
         } else {
             field_of(self.doc, node, field)
         }
@@ -238,14 +238,14 @@ impl Finder<'_> {
     fn make_field(&mut self, node: NodeId, field: &str, kind: Kind) -> NodeId {
         let value = self.new_node(kind);
         if self.doc.is_mapping(node) {
-            self.keys.add(self.doc, node, &Key::new(field), value);
+            let key = self.doc.new_scalar(Scalar::plain(field));
+            self.doc.push_entry(node, key, value);
         } else if field.is_empty() && !self.doc.is_null(node) {
             // To set the field without a name is to set the value itself.
             let style = self.doc.style(node);
             let empty = self.new_node(kind);
             self.doc.set_style(empty, style);
             self.doc.replace(node, empty);
-            self.keys.forget();
         }
         value
     }

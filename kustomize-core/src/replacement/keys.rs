@@ -1,120 +1,88 @@
-//! Finds keys in mappings that many replacements write to.
+//! Finds keys in a mapping that many replacements write to.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 
-use crate::yaml::{Document, NodeId, Scalar};
+use crate::yaml::{Document, NodeId};
 
 /// A mapping with more entries is worth an index.
 const SMALL: usize = 16;
 
-/// The keys of the large mappings of a document that were searched. They must
-/// only grow, and only by [`Keys::add`], until [`Keys::forget`].
+/// The keys of the mapping that was searched last, if it is large.
 #[derive(Default)]
 pub(super) struct Keys {
-    indexed: Vec<NodeId>,
-    hashes: Hashes,
-    /// By the mapping and the hash of a key its first entry.
-    entries: HashMap<(NodeId, u64), (NodeId, NodeId), BuildHasherDefault<Combine>>,
-}
-
-/// Hashes keys for all [`Keys`] that are made with a clone of it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Hashes(RandomState);
-
-/// A key, and its hash if that is known.
-#[derive(Debug, Clone)]
-pub(super) struct Key<T> {
-    text: T,
-    hash: Option<u64>,
-}
-
-impl<'a> Key<&'a str> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self { text, hash: None }
-    }
-}
-
-impl Key<Box<str>> {
-    /// A key that is worth hashing because it will be looked up many times.
-    pub(super) fn hashed(text: &str, hashes: &Hashes) -> Self {
-        Self { text: text.into(), hash: Some(hashes.0.hash_one(text)) }
-    }
-}
-
-impl<T: AsRef<str>> Key<T> {
-    pub(super) fn text(&self) -> &str {
-        self.text.as_ref()
-    }
-
-    fn hash(&self, hashes: &Hashes) -> u64 {
-        self.hash.unwrap_or_else(|| hashes.0.hash_one(self.text()))
-    }
+    read: Option<Entries>,
+    hasher: RandomState,
+    /// By the hash of a key its first entry.
+    entries: HashMap<u64, (NodeId, NodeId)>,
 }
 
 impl Keys {
-    pub(super) fn new(hashes: Hashes) -> Self {
-        Self { hashes, ..Self::default() }
-    }
-
     /// As [`Document::get`].
-    pub(super) fn get(&mut self, doc: &Document, map: NodeId, key: &Key<impl AsRef<str>>) -> Option<NodeId> {
-        if !self.indexed.contains(&map) {
-            if doc.entries(map).nth(SMALL).is_none() {
-                return doc.get(map, key.text());
+    pub(super) fn get(&mut self, doc: &Document, map: NodeId, key: &str) -> Option<NodeId> {
+        let Some(read) = self.read.as_mut().filter(|read| read.are_of(doc, map)) else {
+            return self.get_in_other(doc, map, key);
+        };
+        while let Some((key, value)) = read.next(doc) {
+            if doc.is_scalar(key) {
+                self.entries.entry(self.hasher.hash_one(doc.text(key))).or_insert((key, value));
             }
-            self.index(doc, map);
         }
-        let (known, value) = *self.entries.get(&(map, key.hash(&self.hashes)))?;
+        let (known, value) = *self.entries.get(&self.hasher.hash_one(key))?;
         // Two keys may have the same hash, however unlikely that is.
-        if doc.text(known) == key.text() { Some(value) } else { doc.get(map, key.text()) }
+        if doc.text(known) == key { Some(value) } else { doc.get(map, key) }
     }
 
-    fn index(&mut self, doc: &Document, map: NodeId) {
-        self.indexed.push(map);
-        for (key, value) in doc.entries(map).filter(|(key, _)| doc.is_scalar(*key)) {
-            let hash = Key::new(doc.text(key)).hash(&self.hashes);
-            self.entries.entry((map, hash)).or_insert((key, value));
+    fn get_in_other(&mut self, doc: &Document, map: NodeId, key: &str) -> Option<NodeId> {
+        if doc.entries(map).nth(SMALL).is_none() {
+            return doc.get(map, key);
         }
+        self.entries.clear();
+        self.read = Some(Entries::new(doc, map));
+        self.get(doc, map, key)
     }
 
-    /// Appends an entry to a mapping that has none of this key.
-    pub(super) fn add(&mut self, doc: &mut Document, map: NodeId, key: &Key<impl AsRef<str>>, value: NodeId) {
-        let node = doc.new_scalar(Scalar::plain(key.text()));
-        doc.push_entry(map, node, value);
-        if self.indexed.contains(&map) {
-            self.entries.entry((map, key.hash(&self.hashes))).or_insert((node, value));
-        }
-    }
-
-    /// To be called when the document changes in another way, and before another document.
+    /// To be called before another document.
     pub(super) fn forget(&mut self) {
-        if !self.indexed.is_empty() {
-            self.indexed.clear();
-            self.entries.clear();
-        }
+        self.read = None;
     }
 }
 
-/// Combines a node with what is a hash already.
-#[derive(Default)]
-struct Combine(u64);
+/// The entries of a mapping, each given once, those that are added later too.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entries {
+    map: NodeId,
+    first: Option<NodeId>,
+    /// The last value that was given.
+    last: Option<NodeId>,
+}
 
-impl Hasher for Combine {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+impl Entries {
+    pub(super) fn new(doc: &Document, map: NodeId) -> Self {
+        Self { map, first: doc.first_child(map), last: None }
     }
 
-    fn write_u32(&mut self, number: u32) {
-        self.write_u64(u64::from(number));
+    /// Whether it is this mapping, and has the entries it had, or more.
+    /// Replacements add entries at the end or replace them all by new ones.
+    pub(super) fn are_of(&self, doc: &Document, map: NodeId) -> bool {
+        self.map == map && self.first.is_some() && self.first == doc.first_child(map)
     }
 
-    fn write_u64(&mut self, number: u64) {
-        self.0 = self.0.rotate_left(32) ^ number;
+    pub(super) fn next(&mut self, doc: &Document) -> Option<(NodeId, NodeId)> {
+        let key = match self.last {
+            Some(last) => doc.next_sibling(last)?,
+            None => self.first?,
+        };
+        let value = doc.next_sibling(key)?;
+        self.last = Some(value);
+        Some((key, value))
     }
 
-    fn finish(&self) -> u64 {
-        self.0
+    /// Adds an entry, when all others were given, which need not be given again.
+    pub(super) fn push(&mut self, doc: &mut Document, key: NodeId, value: NodeId) {
+        doc.push_entry(self.map, key, value);
+        self.first.get_or_insert(key);
+        self.last = Some(value);
     }
 }
 
@@ -123,24 +91,41 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::yaml::Scalar;
 
     #[test]
     fn large_mappings_are_searched_as_small_ones_are() {
         let mut doc = Document::new(Arc::default());
-        let (mut keys, maps) = (Keys::default(), [doc.root(), doc.new_mapping(), doc.new_mapping()]);
+        let (mut keys, maps) = (Keys::default(), [doc.root(), doc.new_mapping()]);
         for number in 0..100 {
-            for (map, count) in maps.into_iter().zip([40, 30, 5]) {
-                let name = (number * 7 % count).to_string();
-                let key = Key::new(name.as_str());
-                let found = keys.get(&doc, map, &key);
-                assert_eq!(found, doc.get(map, &name), "{name}");
-                if found.is_none() {
-                    let value = doc.new_scalar(Scalar::plain("x"));
-                    keys.add(&mut doc, map, &key, value);
-                }
+            let count = if number < 50 { 40 } else { 5 };
+            for map in maps {
+                let key = (number * 7 % count).to_string();
+                assert_eq!(keys.get(&doc, map, &key), doc.get(map, &key), "{key}");
+                doc.set_value(map, &key, Scalar::plain("x"));
+            }
+            if number == 80 {
+                let other = doc.new_mapping();
+                doc.replace(maps[0], other);
             }
         }
-        assert_eq!(maps.map(|map| doc.len(map)), [40, 30, 5]);
-        assert_eq!(keys.indexed, maps[..2]);
+        assert_eq!(maps.map(|map| doc.len(map)), [5, 40]);
+    }
+
+    #[test]
+    fn entries_are_given_once() {
+        let mut doc = Document::new(Arc::default());
+        let map = doc.root();
+        let mut entries = Entries::new(&doc, map);
+        assert_eq!(entries.next(&doc), None);
+        let [key, value] = ["a", "b"].map(|text| doc.new_scalar(Scalar::plain(text)));
+        entries.push(&mut doc, key, value);
+        assert_eq!((entries.next(&doc), entries.are_of(&doc, map)), (None, true));
+        doc.set_value(map, "c", Scalar::plain("d"));
+        assert_eq!(entries.next(&doc).map(|(key, _)| doc.text(key)), Some("c"));
+        assert_eq!(entries.next(&doc), None);
+        let other = doc.new_mapping();
+        doc.replace(map, other);
+        assert!(!entries.are_of(&doc, map));
     }
 }

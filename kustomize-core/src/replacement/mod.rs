@@ -10,7 +10,7 @@ mod select;
 mod text;
 mod value;
 
-use self::follow::{Finder, Found, lookup};
+use self::follow::{Finder, lookup};
 use self::keys::Keys;
 pub(crate) use self::path::FieldPath;
 use self::run::Run;
@@ -389,9 +389,6 @@ impl Target {
             return Err(ReplacementError::MissingTargetField { resource: id(resource), field: field(), create });
         }
         for target in found {
-            if !matches!(target, Found::Node(node) if resource.doc().is_scalar(node)) {
-                keys.forget();
-            }
             if let Err(source) = value.write(resource.doc_mut(), target, &self.options) {
                 return Err(ReplacementError::TargetPart { resource: id(resource), field: field(), source });
             }

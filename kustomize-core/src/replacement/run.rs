@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::keys::{Hashes, Keys};
-use super::plain::{Mappings, Places, PlainWrite};
+use super::keys::Keys;
+use super::plain::{Layout, Places, PlainWrite};
 use super::select::Ids;
 use super::value::Value;
 use super::{Fields, ReplacementError, Selection, Source, Target};
@@ -38,8 +38,7 @@ pub(super) struct Run<'a> {
     /// For each resource the selections that it is in.
     selected_by: Vec<Vec<u32>>,
     selected: usize,
-    mappings: Mappings,
-    hashes: Hashes,
+    layout: Layout,
 }
 
 /// A target, and the number of its value.
@@ -115,7 +114,7 @@ impl<'a> Run<'a> {
     }
 
     fn plan(&mut self, target: Target, value: &Value, selection: u32) {
-        let plain = PlainWrite::new(&target, value, &mut self.mappings, &self.hashes);
+        let plain = PlainWrite::new(&target, value, &mut self.layout);
         let (nodes, text) = plain.as_ref().map_or((0, 0), PlainWrite::size);
         let selected = &mut self.selections[selection as usize];
         (selected.nodes, selected.text) = (selected.nodes + nodes, selected.text + text);
@@ -127,7 +126,7 @@ impl<'a> Run<'a> {
     pub(super) fn apply(&self, resources: &mut [Resource]) -> Result<(), ReplacementError> {
         let mut first_error = None;
         let mut end = self.targets.len() as u32;
-        let (mut keys, mut places) = (Keys::new(self.hashes.clone()), Places::new(&self.mappings));
+        let (mut keys, mut places) = (Keys::default(), Places::new(&self.layout));
         for (resource, selections) in resources.iter_mut().zip(&self.selected_by) {
             let targets = self.targets_of(selections);
             // Behind an error nothing counts but an earlier one.
@@ -176,27 +175,20 @@ impl<'a> Run<'a> {
     ) -> Result<(), (u32, ReplacementError)> {
         let mut left = targets;
         while !left.is_empty() {
-            left = self.write_plain(resource.doc_mut(), left, places, keys);
+            left = self.write_plain(resource.doc_mut(), left, places);
             let Some((number, others)) = left.split_first() else { break };
             let Planned { target, value, .. } = &self.targets[*number as usize];
             target.write(resource, &self.values[*value], keys).map_err(|error| (*number, error))?;
-            places.forget();
+            places.look_again();
             left = others;
         }
         Ok(())
     }
 
     /// Writes to the first of these targets, up to one that is not so simple; the others.
-    fn write_plain<'t>(
-        &self,
-        doc: &mut Document,
-        targets: &'t [u32],
-        places: &mut Places<'_>,
-        keys: &mut Keys,
-    ) -> &'t [u32] {
-        let plain = |number: &u32| self.targets[*number as usize].plain.as_ref();
-        let done =
-            targets.iter().take_while(|number| plain(number).is_some_and(|write| write.write(doc, places, keys)));
+    fn write_plain<'t>(&self, doc: &mut Document, targets: &'t [u32], places: &mut Places<'_>) -> &'t [u32] {
+        let is_plain = |number: &u32| self.targets[*number as usize].plain.as_ref();
+        let done = targets.iter().take_while(|number| is_plain(number).is_some_and(|plain| plain.write(doc, places)));
         let done = done.count();
         &targets[done..]
     }
@@ -238,33 +230,61 @@ mod tests {
 
     /// A replacement: source resource and field, then name patterns and fields of targets.
     fn replacement() -> impl Strategy<Value = String> {
-        let often = vec!["spec.a", "spec.b.c", "spec.new", "spec.n"];
-        let rare = vec!["spec.b", "spec.a.x", "spec.none", "spec.none.x", "spec.new.x", "spec.list.0", "metadata.name"];
-        let field = prop_oneof![3 => prop::sample::select(often), 1 => prop::sample::select(rare)];
+        let select = prop::sample::select::<&str>;
+        let often = select(vec!["spec.a", "spec.b.c", "spec.new", "spec.new.c", "spec.n"]);
+        let rare = select(vec!["spec.b", "spec.a.x", "spec.none", "spec.none.x", "spec.list.0", "metadata.name"]);
+        let field = prop_oneof![4 => often, 1 => rare];
         let fields = prop::collection::vec(field.clone(), 1..3).prop_map(|fields| fields.join(", "));
-        let options = prop::sample::select(vec!["create: true", "create: true", "create: false", "delimiter: c"]);
-        let name = prop::sample::select(vec!["r0", "r1", "r.*", "r[23]"]);
+        let options = select(vec!["create: true", "create: true", "create: false", "delimiter: c"]);
+        let name = select(vec!["r0", "r1", "r2", "r.*", "r[12]", "r[23]"]);
         let target = (name, fields, options).prop_map(|(name, fields, options)| {
             format!("{{select: {{name: '{name}'}}, fieldPaths: [{fields}], options: {{{options}}}}}")
         });
-        (0..RESOURCES, field, prop::collection::vec(target, 1..3)).prop_map(|(source, field, targets)| {
-            format!("- source: {{name: r{source}, fieldPath: {field}}}\n  targets: [{}]\n", targets.join(", "))
+        // Mostly of the last one, so that many do not depend on each other.
+        let source = prop_oneof![3 => Just(RESOURCES - 1), 1 => 0..RESOURCES];
+        let value = prop_oneof![2 => select(vec!["spec.a", "spec.b"]), 1 => field];
+        (source, value, prop::collection::vec(target, 1..3)).prop_map(|(source, value, targets)| {
+            format!("- source: {{name: r{source}, fieldPath: {value}}}\n  targets: [{}]\n", targets.join(", "))
         })
+    }
+
+    /// What replacements make, one after the other and together.
+    fn both(replacements: String) -> [Result<Vec<String>, String>; 2] {
+        let doc = yaml::parse_v2(parse(replacements), &Limits::new()).expect("valid");
+        let fields: Vec<Fields> = decode::lenient(&doc, doc.root()).expect("decoded");
+        let (mut each, mut all) = (resources(), resources());
+        let mut ids = Ids::new(&each);
+        let done = fields.iter().try_for_each(|fields| apply_one(fields, &mut each, &mut ids));
+        let expected = printed(&each, done);
+        let done = super::super::Replacements { replacements: fields }.apply_to(&mut all);
+        [expected, printed(&all, done)]
+    }
+
+    #[test]
+    fn plain_writes_see_what_others_made() {
+        let write = |(from, to): (&str, &str)| {
+            let target = format!("{{select: {{name: r0}}, fieldPaths: [{to}], options: {{create: true}}}}");
+            format!("- {{source: {{name: r1, fieldPath: {from}}}, targets: [{target}]}}\n")
+        };
+        for writes in [
+            // A mapping between two texts, and a text that takes its place.
+            &[("spec.a", "spec.x"), ("spec.b", "spec.new"), ("spec.n", "spec.new.c"), ("spec.a", "spec.new")][..],
+            // Another mapping in the place of one that was written to.
+            &[("spec.n", "spec.b.c"), ("spec.n", "spec.b.d"), ("spec.b", "spec.b"), ("spec.a", "spec.b.d")],
+        ] {
+            let [expected, made] = both(writes.iter().copied().map(write).collect());
+            assert_eq!(made, expected);
+            assert!(made.is_ok_and(|made| made[0].contains("a1")));
+        }
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
         #[test]
-        fn together_is_one_after_the_other(replacements in prop::collection::vec(replacement(), 1..6)) {
-            let doc = yaml::parse_v2(parse(replacements.concat()), &Limits::new()).expect("valid");
-            let fields: Vec<Fields> = decode::lenient(&doc, doc.root()).expect("decoded");
-            let (mut each, mut all) = (resources(), resources());
-            let mut ids = Ids::new(&each);
-            let done = fields.iter().try_for_each(|fields| apply_one(fields, &mut each, &mut ids));
-            let expected = printed(&each, done);
-            let done = super::super::Replacements { replacements: fields }.apply_to(&mut all);
-            prop_assert_eq!(printed(&all, done), expected);
+        fn together_is_one_after_the_other(replacements in prop::collection::vec(replacement(), 1..8)) {
+            let [expected, made] = both(replacements.concat());
+            prop_assert_eq!(made, expected);
         }
     }
 }
