@@ -228,9 +228,14 @@ impl<'a> Target<'a> {
         defined.map_err(|error| self.in_field("vars", error))
     }
 
+    /// One that has nothing yet.
+    pub(crate) fn layer(&self) -> Layer {
+        Layer { resources: ResourceSet::on(self.loader.session.threads()), ..Layer::default() }
+    }
+
     /// All of a build.
     pub(crate) fn render(&self) -> Result<ResourceSet, BuildError> {
-        let mut layer = Layer::default();
+        let mut layer = self.layer();
         self.accumulate(&mut layer)?;
         self.finish(layer)
     }
@@ -268,7 +273,7 @@ impl<'a> Target<'a> {
     }
 
     /// The last look at each resource, all that there is to do with it at once.
-    fn settle(&self, resources: &mut ResourceSet, mut order: Option<LegacyOrder<'_>>) -> Result<(), BuildError> {
+    fn settle(&self, resources: &mut ResourceSet, order: Option<LegacyOrder<'_>>) -> Result<(), BuildError> {
         let options = self.loader.session.options;
         let managed_by = options.managed_by_label || self.wants("managedByLabel");
         let (origin, transformations) = (self.wants("originAnnotations"), self.wants("transformerAnnotations"));
@@ -281,12 +286,10 @@ impl<'a> Target<'a> {
                 metadata::add_managed_by_label(resource, &options.version);
             }
             metadata::clean_annotations(resource, origin, transformations);
-            if let Some(order) = &mut order {
-                order.add(resource);
-            }
             Ok(true)
         })?;
-        if let Some(order) = order {
+        if let Some(mut order) = order {
+            resources.iter().for_each(|resource| order.add(resource));
             order.sort(resources.as_mut_vec());
         }
         Ok(())
@@ -356,7 +359,7 @@ impl<'a> Target<'a> {
             self.loader.session.reuse(&kept.record)?;
             return Ok(kept);
         }
-        let mut layer = Layer::default();
+        let mut layer = self.layer();
         let record = self.below(entry, place, "Kustomization", |target| target.accumulate(&mut layer))?;
         let base = Arc::new(Base { layer, record });
         if let Some(dir) = dir {
@@ -369,7 +372,7 @@ impl<'a> Target<'a> {
         let place = self.loader.base(entry)?;
         self.below(entry, place, "Component", |target| target.accumulate(layer))?;
         // A component may have renamed one resource to another; kustomize notices here.
-        let resources = std::mem::take(&mut layer.resources);
+        let resources = std::mem::take(layer.resources.as_mut_vec());
         layer.resources.append(resources, &self.schema())
     }
 

@@ -9,8 +9,8 @@ pub(crate) struct History {
     /// Ids before each renaming, oldest first.
     pub(crate) previous: PreviousIds,
     /// Name prefixes and suffixes that were added, oldest first.
-    pub(crate) prefixes: Vec<Arc<str>>,
-    pub(crate) suffixes: Vec<Arc<str>>,
+    pub(crate) prefixes: Affixes,
+    pub(crate) suffixes: Affixes,
     /// The variables that take a field of this resource.
     pub(crate) referring_vars: Vec<String>,
     /// Of a generator: whether its content hash goes into the name.
@@ -21,6 +21,49 @@ pub(crate) struct History {
     pub(crate) allow_name_change: bool,
     pub(crate) allow_kind_change: bool,
     pub(crate) helm_generated: bool,
+}
+
+impl History {
+    /// That of a resource of which there is nothing to remember.
+    pub(crate) const EMPTY: &Self = &Self {
+        previous: PreviousIds { texts: String::new(), ids: Vec::new() },
+        prefixes: Affixes(None),
+        suffixes: Affixes(None),
+        referring_vars: Vec::new(),
+        needs_hash: false,
+        behavior: Behavior::Unspecified,
+        allow_name_change: false,
+        allow_kind_change: false,
+        helm_generated: false,
+    };
+}
+
+/// Prefixes or suffixes. All resources of an overlay got the same ones, and share them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Affixes(Option<Arc<[Arc<str>]>>);
+
+impl Affixes {
+    pub(crate) fn as_slice(&self) -> &[Arc<str>] {
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn with(&self, added: &[Arc<str>]) -> Self {
+        [self.as_slice(), added].concat().into_iter().collect()
+    }
+
+    /// Whether both are the same list in memory.
+    pub(crate) fn is_shared_with(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (own, other) => own.is_none() && other.is_none(),
+        }
+    }
+}
+
+impl FromIterator<Arc<str>> for Affixes {
+    fn from_iter<I: IntoIterator<Item = Arc<str>>>(affixes: I) -> Self {
+        Self(Some(affixes.into_iter().collect()))
+    }
 }
 
 /// An id that a resource had. Kustomize remembers no group and version: it
@@ -126,6 +169,15 @@ impl Behavior {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_are_shared_until_something_is_added() {
+        let none = Affixes::default();
+        let one = none.with(&["a".into()]);
+        assert!(one.is_shared_with(&one.clone()) && none.is_shared_with(&Affixes::default()));
+        assert!(!one.is_shared_with(&none) && !one.is_shared_with(&none.with(&["a".into()])));
+        assert_eq!(one.with(&["b".into()]).as_slice().join(""), "ab");
+    }
 
     #[test]
     fn ids_come_back_as_they_were_pushed() {

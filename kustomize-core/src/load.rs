@@ -355,7 +355,8 @@ impl<'a> Loader<'a> {
     }
 
     fn parse(&self, file: &Path, bytes: Vec<u8>) -> Result<Vec<Resource>, BuildError> {
-        manifest::read_text(self.decode(file, bytes)?, file, &self.session.options.limits.yaml)
+        let (text, limits) = (self.decode(file, bytes)?, &self.session.options.limits.yaml);
+        manifest::read_text_on(self.session.threads(), text, file, limits)
     }
 
     /// Begins the record of the kustomization.

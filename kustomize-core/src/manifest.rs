@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::error::BuildError;
 use crate::origin::{ManifestFile, Place};
 use crate::resource::Resource;
+use crate::threads::Threads;
 use crate::yaml::{self, Document, Limits, NodeId, SourceText, json};
 
 /// The resources in a file.
@@ -17,7 +18,17 @@ pub(crate) fn read(bytes: Vec<u8>, path: &Path, limits: &Limits) -> Result<Vec<R
 
 /// The resources in a text that was read from a file.
 pub(crate) fn read_text(text: Arc<SourceText>, path: &Path, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
-    Manifests { path, limits }.read(text)
+    read_text_on(Threads::ONE, text, path, limits)
+}
+
+/// As [`read_text`], with several manifests at a time.
+pub(crate) fn read_text_on(
+    threads: Threads,
+    text: Arc<SourceText>,
+    path: &Path,
+    limits: &Limits,
+) -> Result<Vec<Resource>, BuildError> {
+    Manifests { path, limits, threads }.read(text)
 }
 
 /// The resources in what helm printed. As in kustomize, lists whose items are
@@ -25,7 +36,7 @@ pub(crate) fn read_text(text: Arc<SourceText>, path: &Path, limits: &Limits) -> 
 pub(crate) fn read_helm(bytes: Vec<u8>, path: &Path, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
     let at = |source| BuildError::Yaml { path: path.to_owned(), source: Box::new(source) };
     let text = yaml::decode(bytes, limits).map_err(at)?;
-    let manifests = Manifests { path, limits };
+    let manifests = Manifests { path, limits, threads: Threads::ONE };
     let mut resources = manifests.read(Arc::clone(&text)).or_else(|error| {
         let documents = manifests.documents(Arc::clone(&text)).map_err(|_| error)?;
         let mut resources = manifests.resources(documents, text);
@@ -55,6 +66,7 @@ pub(crate) fn read_inline(text: &str, path: &Path, limits: &Limits) -> Result<Ve
 struct Manifests<'a> {
     path: &'a Path,
     limits: &'a Limits,
+    threads: Threads,
 }
 
 impl Manifests<'_> {
@@ -72,23 +84,22 @@ impl Manifests<'_> {
     /// The documents that say something. A file with a single `List` stands for its items.
     fn documents(&self, source: Arc<SourceText>) -> Result<Vec<Document>, BuildError> {
         let at = |source| BuildError::Yaml { path: self.path.to_owned(), source: Box::new(source) };
-        let mut documents = yaml::parse(source, self.limits).map_err(at)?;
-        if let [list] = &documents[..]
-            && let Some(items) = unwrapped(list)
+        let mut documents = yaml::parse_each(self.threads, source, self.limits, Checked::new).map_err(at)?;
+        if let [Checked { doc, .. }] = &documents[..]
+            && let Some(items) = unwrapped(doc)
         {
-            documents = items;
+            documents = items.into_iter().map(Checked::new).collect();
         }
-        documents.retain(|doc| !is_nothing(doc, doc.root()));
-        documents.iter().try_for_each(|doc| self.check(doc))?;
-        Ok(documents)
+        let documents = documents.into_iter().filter(|checked| !is_nothing(&checked.doc, checked.doc.root()));
+        documents.map(|checked| self.resource(checked)).collect()
     }
 
-    fn check(&self, doc: &Document) -> Result<(), BuildError> {
-        match problem(doc) {
-            Some(problem) => {
-                Err(BuildError::NotAResource { path: self.path.to_owned(), line: doc.line(doc.root()), problem })
-            }
-            None => Ok(()),
+    fn resource(&self, Checked { doc, problem }: Checked) -> Result<Document, BuildError> {
+        let path = || self.path.to_owned();
+        let failed = |problem| BuildError::NotAResource { path: path(), line: doc.line(doc.root()), problem };
+        match problem.map(failed) {
+            Some(error) => Err(error),
+            None => Ok(doc),
         }
     }
 
@@ -122,6 +133,18 @@ impl Manifests<'_> {
         let at = |source| BuildError::Unprintable { path: self.path.to_owned(), source };
         let text = json::write_go(list, item, true).map_err(at)?;
         self.documents(Arc::new(SourceText { text }))
+    }
+}
+
+/// A document, and what is wrong with it if it is to be a resource.
+struct Checked {
+    doc: Document,
+    problem: Option<String>,
+}
+
+impl Checked {
+    fn new(doc: Document) -> Self {
+        Self { problem: problem(&doc), doc }
     }
 }
 

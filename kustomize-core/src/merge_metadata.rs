@@ -1,7 +1,6 @@
 //! What a generated resource takes over from the one it replaces or merges with.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::history::Behavior;
 use crate::resource::Resource;
@@ -10,7 +9,7 @@ use crate::yaml::{Document, NodeId, Scalar, Style};
 /// Makes `new` ready to stand in the place of `old`: labels, annotations and,
 /// if it is to merge, data of both; name, namespace and history of the old one.
 pub(crate) fn take_over(new: &mut Resource, old: &Resource) {
-    let merge = new.history.behavior == Behavior::Merge;
+    let merge = new.history().behavior == Behavior::Merge;
     merge_metadata_map(new, old, "labels");
     merge_metadata_map(new, old, "annotations");
     new.set_name(old.name());
@@ -26,8 +25,8 @@ pub(crate) fn take_over(new: &mut Resource, old: &Resource) {
         }
     }
     // A hash stays only if both want it.
-    let needs_hash = new.history.needs_hash && old.history.needs_hash;
-    new.history = Arc::clone(&old.history);
+    let needs_hash = new.history().needs_hash && old.history().needs_hash;
+    new.history = old.history.clone();
     new.history_mut().needs_hash = needs_hash;
 }
 

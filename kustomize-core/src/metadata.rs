@@ -46,7 +46,7 @@ pub(crate) fn adopt_build_annotations(resource: &mut Resource) {
     let Some(annotations) = metadata_field(resource, "annotations") else { return };
     let doc = resource.doc();
     if doc.entries(annotations).any(|(key, _)| doc.text(key).starts_with(INTERNAL)) {
-        resource.history = Arc::new(history(doc, annotations));
+        resource.history = Some(Arc::new(history(doc, annotations)));
     }
 }
 
@@ -60,8 +60,8 @@ pub(crate) fn write_build_annotations(history: &History, annotations: &mut BTree
             annotations.insert(key, text)
         };
     };
-    write("prefixes", history.prefixes.join(","));
-    write("suffixes", history.suffixes.join(","));
+    write("prefixes", history.prefixes.as_slice().join(","));
+    write("suffixes", history.suffixes.as_slice().join(","));
     let list = |part: fn(PreviousId<'_>) -> &str| history.previous.iter().map(part).collect::<Vec<_>>().join(",");
     write("previousNames", list(|id| id.name));
     write("previousNamespaces", list(|id| id.namespace));
@@ -358,6 +358,6 @@ mod tests {
         ]);
         adopt_build_annotations(&mut pod);
         assert_eq!(pod.original_id().name, "a");
-        assert!(pod.history.needs_hash && pod.history.previous.iter().count() == 2);
+        assert!(pod.history().needs_hash && pod.history().previous.iter().count() == 2);
     }
 }

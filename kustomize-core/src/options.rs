@@ -36,6 +36,10 @@ pub struct BuildOptions {
     pub plugins: Option<Plugins>,
     /// What the build may ask of memory and time.
     pub limits: BuildLimits,
+    /// How many threads may work on it at once. Default: as many as there are
+    /// processors. Only builds of many hundred resources use more than one, and
+    /// what they give is the same for any number.
+    pub threads: Option<usize>,
 }
 
 impl Default for BuildOptions {
@@ -50,6 +54,7 @@ impl Default for BuildOptions {
             plugins: None,
             remote: None,
             limits: BuildLimits::default(),
+            threads: None,
         }
     }
 }
@@ -106,6 +111,12 @@ impl BuildOptions {
     #[must_use]
     pub fn limits(self, limits: BuildLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Sets how many threads may work on the build at once; none counts as one.
+    #[must_use]
+    pub fn threads(self, threads: usize) -> Self {
+        Self { threads: Some(threads), ..self }
     }
 }
 

@@ -73,9 +73,7 @@ impl<'a> LegacyOrder<'a> {
     /// Takes note of the next resource.
     pub(crate) fn add(&mut self, resource: &Resource) {
         let of = self.type_of(resource);
-        let mut start = [0; 32];
-        start.iter_mut().zip(id(resource).bytes_from(0)).for_each(|(to, byte)| *to = byte);
-        self.keys.push(Key { of, start });
+        self.keys.push(Key { of, start: id(resource).start() });
     }
 
     fn type_of(&mut self, resource: &Resource) -> usize {
@@ -153,6 +151,21 @@ struct Joined<'a, const N: usize> {
 }
 
 impl<const N: usize> Joined<'_, N> {
+    /// The first bytes, with zeros if there are not so many.
+    fn start(&self) -> [u8; 32] {
+        let (mut start, mut at) = ([0; 32], 0);
+        for (number, part) in self.parts.iter().enumerate() {
+            if number > 0 && at < start.len() {
+                start[at] = self.by;
+                at += 1;
+            }
+            let room = (start.len() - at).min(part.len());
+            start[at..at + room].copy_from_slice(&part.as_bytes()[..room]);
+            at += room;
+        }
+        start
+    }
+
     fn bytes_from(&self, part: usize) -> impl Iterator<Item = u8> {
         let between = move |at| (at > part).then_some(self.by);
         (part..N).flat_map(move |at| between(at).into_iter().chain(self.parts[at].bytes()))

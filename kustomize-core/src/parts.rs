@@ -175,7 +175,7 @@ impl Gathering<'_> {
 
     /// The members as a build from nothing puts them together.
     fn join(&self, members: &[Member]) -> Result<Layer, BuildError> {
-        let mut layer = Layer::default();
+        let mut layer = self.target.layer();
         for (member, entry) in members.iter().zip(self.entries()) {
             let added = self.target.add_layer(&mut layer, Arc::clone(&member.base));
             added.map_err(|error| self.target.in_entry("resources", entry, error))?;
@@ -208,7 +208,7 @@ impl Gathering<'_> {
         }
         let mut resources = list.iter().flat_map(|part| part.resources.iter().cloned()).collect();
         self.target.sort(&mut resources).ok()?;
-        Some(ResourceSet::shared(resources))
+        Some(ResourceSet::shared(resources, self.target.loader.session.threads()))
     }
 }
 
@@ -229,7 +229,8 @@ impl<'a> Before<'a> {
         let pairs = replaced.iter().flat_map(|(old, new)| old.resources.iter().zip(&new.resources));
         let new: ByAddress<usize, &Resource> = pairs.map(|(old, new)| (old.address(), new)).collect();
         let all = self.root.build.resources.iter();
-        ResourceSet::shared(all.map(|old| (*new.get(&old.address()).unwrap_or(&old)).clone()).collect())
+        let resources = all.map(|old| (*new.get(&old.address()).unwrap_or(&old)).clone()).collect();
+        ResourceSet::shared(resources, self.root.build.resources.threads())
     }
 }
 
@@ -291,7 +292,7 @@ impl Reach {
 /// Whether a resource without namespace refers to none by name and cannot be
 /// referred to. Any other may have to do with resources in all namespaces.
 fn is_out_of_reach(resource: &Resource, references: &NameReferences) -> bool {
-    let history = &resource.history;
+    let history = resource.history();
     let kinds = history.previous.iter().map(|previous| previous.kind).chain([resource.kind()]);
     kinds.into_iter().all(|kind| references.referrers().trees(kind).is_empty() && !references.has_target(kind))
         && history.previous.iter().all(|previous| previous.namespace == NO_NAMESPACE)

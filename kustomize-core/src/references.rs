@@ -5,14 +5,18 @@
 //! Kustomize compares every such field with every resource. Here the fields
 //! are looked up in an index of the names that resources used to have.
 
-use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::config::{NameReferences, PathTree, Specs, TransformerConfig};
 use crate::id::Gvk;
+use crate::positions::Positions;
 use crate::resource::{DEFAULT_NAMESPACE, NO_NAMESPACE, Resource, effective_namespace};
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
+use crate::threads::Threads;
 use crate::transform::{Found, TransformError, field_error, push_entry, require_kind, style_of_new};
 use crate::yaml::{Document, Kind, NodeId, Scalar, Tag};
 
@@ -28,21 +32,47 @@ pub(crate) fn update(
     config: &TransformerConfig,
     schema: &Schema,
 ) -> Result<(), TransformError> {
-    let edits = Search::new(resources.as_slice(), schema).run(&config.name_references)?;
-    for edit in edits {
+    let threads = resources.threads();
+    let known = Known::new(resources.as_slice(), schema, threads);
+    let search = |referrers| Search::new(&known).run(referrers, &config.name_references);
+    let edits = threads.ranges(resources.len(), search).into_iter().collect::<Result<Vec<_>, _>>()?;
+    for edit in edits.into_iter().flatten() {
         edit.apply(resources);
     }
     Ok(())
 }
 
-/// Looks for references that have to change.
-struct Search<'a> {
+/// What all searches look references up in.
+struct Known<'a> {
     resources: &'a [Resource],
     schema: &'a Schema,
     names: PreviousNames<'a>,
     /// Original namespaces, each with a `metadata.namespace` that it occurs
     /// with; `None` for a cluster-scoped resource.
-    original_namespaces: OnceCell<HashSet<(&'a str, Option<&'a str>)>>,
+    original_namespaces: OnceLock<HashSet<(&'a str, Option<&'a str>)>>,
+}
+
+impl<'a> Known<'a> {
+    fn new(resources: &'a [Resource], schema: &'a Schema, threads: Threads) -> Self {
+        let names = PreviousNames::new(resources, schema, threads);
+        Self { resources, schema, names, original_namespaces: OnceLock::new() }
+    }
+
+    fn original_namespaces(&self) -> &HashSet<(&'a str, Option<&'a str>)> {
+        let pair = |resource: &'a Resource| {
+            let cluster_scoped = resource.is_cluster_scoped(self.schema);
+            let now = resource.namespace();
+            let original = resource.history().previous.first().map(|previous| previous.namespace);
+            let original = original.unwrap_or_else(|| effective_namespace(now, cluster_scoped));
+            (original, (!cluster_scoped).then_some(now))
+        };
+        self.original_namespaces.get_or_init(|| self.resources.iter().map(pair).collect())
+    }
+}
+
+/// Looks for references that have to change.
+struct Search<'a> {
+    known: &'a Known<'a>,
     edits: Vec<Edit>,
     found: Found,
     candidates: Vec<usize>,
@@ -50,28 +80,25 @@ struct Search<'a> {
 
 /// Which resources had a name, by name.
 struct PreviousNames<'a> {
-    first: HashMap<&'a str, u32>,
+    hasher: RandomState,
+    positions: Positions,
     entries: Vec<Entry<'a>>,
     /// The entries of names that many resources had, by name and namespace.
-    by_namespace: OnceCell<HashMap<(&'a str, &'a str), Vec<Entry<'a>>>>,
+    by_namespace: OnceLock<HashMap<(&'a str, &'a str), Vec<Entry<'a>>>>,
 }
 
 /// A name that more resources had than this is looked up together with the namespace.
-const FEW: u32 = 8;
+const FEW: usize = 8;
 
 /// A resource that had a name. Many have had the same one when overlays share
 /// a base, so what tells most of them apart is here and not in the manifest.
 #[derive(Clone, Copy)]
 struct Entry<'a> {
+    name: &'a str,
     resource: u32,
-    next: u32,
-    /// How many entries there are from here on.
-    len: u32,
     /// The effective one.
     namespace: &'a str,
 }
-
-const END: u32 = u32::MAX;
 
 /// A change of the resource `of`, made after the search: until then, all
 /// resources can be read as they are.
@@ -111,21 +138,12 @@ struct Rule<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(resources: &'a [Resource], schema: &'a Schema) -> Self {
-        Self {
-            resources,
-            schema,
-            names: PreviousNames::new(resources, schema),
-            original_namespaces: OnceCell::new(),
-            edits: Vec::new(),
-            found: Found::default(),
-            candidates: Vec::new(),
-        }
+    fn new(known: &'a Known<'a>) -> Self {
+        Self { known, edits: Vec::new(), found: Found::default(), candidates: Vec::new() }
     }
 
-    fn run(mut self, references: &'a NameReferences) -> Result<Vec<Edit>, TransformError> {
-        let resources = self.resources;
-        for (index, resource) in resources.iter().enumerate() {
+    fn run(mut self, referrers: Range<usize>, references: &'a NameReferences) -> Result<Vec<Edit>, TransformError> {
+        for (index, resource) in referrers.clone().zip(&self.known.resources[referrers]) {
             let trees = references.referrers().trees(resource.original_kind());
             let specs = |tree: &PathTree| tree.for_version(resource.api_version());
             if trees.iter().all(|tree| specs(tree) == 0) {
@@ -138,7 +156,7 @@ impl<'a> Search<'a> {
     }
 
     fn referrer(&self, index: usize, resource: &'a Resource) -> Result<Referrer<'a>, TransformError> {
-        let cluster_scoped = resource.is_cluster_scoped(self.schema);
+        let cluster_scoped = resource.is_cluster_scoped(self.known.schema);
         Ok(Referrer {
             index,
             resource,
@@ -198,7 +216,7 @@ impl<'a> Search<'a> {
     fn visit_name(&mut self, referrer: &Referrer<'a>, rule: Rule<'a>, field: NodeId) -> Result<(), TransformError> {
         let name = self.text(referrer, field);
         let Some(target) = self.select(referrer, rule, name, None, same_name)? else { return Ok(()) };
-        if self.resources[target].name() != name {
+        if self.known.resources[target].name() != name {
             self.edits.push(Edit { of: referrer.index, node: field, change: Change::Name(target) });
         }
         Ok(())
@@ -222,7 +240,7 @@ impl<'a> Search<'a> {
         let Some(target) = self.select(referrer, rule, name, namespace, same_name_and_namespace)? else {
             return Ok(());
         };
-        let resource = &self.resources[target];
+        let resource = &self.known.resources[target];
         if resource.namespace().is_empty() {
             if resource.name() != name {
                 self.edits.push(Edit { of: referrer.index, node: name_field, change: Change::Name(target) });
@@ -243,8 +261,8 @@ impl<'a> Search<'a> {
     fn text(&self, referrer: &Referrer<'a>, field: NodeId) -> &'a str {
         let edits = self.edits[referrer.first_edit..].iter().rev().filter(|edit| edit.node == field);
         let edited = edits.filter_map(|edit| match edit.change {
-            Change::Name(target) => Some(self.resources[target].name()),
-            Change::Namespace(target) => Some(self.resources[target].namespace()),
+            Change::Name(target) => Some(self.known.resources[target].name()),
+            Change::Namespace(target) => Some(self.known.resources[target].namespace()),
             Change::NewNamespace(_) | Change::List => None,
         });
         { edited }.next().unwrap_or_else(|| referrer.resource.doc().text(field))
@@ -253,7 +271,7 @@ impl<'a> Search<'a> {
     fn new_namespace(&self, referrer: &Referrer<'a>, map: NodeId) -> Option<&'a str> {
         let edits = self.edits[referrer.first_edit..].iter().rev();
         { edits }.find_map(|edit| match edit.change {
-            Change::NewNamespace(target) if edit.node == map => Some(self.resources[target].namespace()),
+            Change::NewNamespace(target) if edit.node == map => Some(self.known.resources[target].namespace()),
             _ => None,
         })
     }
@@ -275,9 +293,9 @@ impl<'a> Search<'a> {
             self.retain_namespace(referrer, namespace, &mut candidates);
         }
         if candidates.len() > 1 {
-            retain_same_affixes(self.resources, referrer.resource, &mut candidates);
+            retain_same_affixes(self.known.resources, referrer.resource, &mut candidates);
         }
-        let resources = self.resources;
+        let resources = self.known.resources;
         let chosen = match candidates.split_first() {
             None => Ok(None),
             Some((first, rest)) if rest.iter().all(|other| identical(&resources[*first], &resources[*other])) => {
@@ -299,12 +317,12 @@ impl<'a> Search<'a> {
         let mut add = |entry: &Entry<'_>| {
             found.extend(self.is_in_reach(referrer, entry).then_some(entry.resource as usize));
         };
-        if referrer.cluster_scoped || self.names.count(name) <= FEW {
-            return self.names.entries(name).for_each(|entry| add(&entry));
+        if referrer.cluster_scoped || !self.known.names.is_frequent(name) {
+            return self.known.names.entries(name).for_each(add);
         }
         let accounts = referrer.account_namespaces.iter().map(|namespace| effective_namespace(namespace, false));
         for namespace in [NO_NAMESPACE, referrer.namespace].into_iter().chain(accounts) {
-            self.names.entries_in(name, namespace).iter().for_each(&mut add);
+            self.known.names.entries_in(name, namespace).iter().for_each(&mut add);
         }
         found.sort_unstable();
         found.dedup();
@@ -312,7 +330,7 @@ impl<'a> Search<'a> {
 
     /// Whether a resource that had the name is of the right type.
     fn is_candidate(&self, referrer: &Referrer<'a>, rule: Rule<'a>, index: usize) -> bool {
-        let resource = &self.resources[index];
+        let resource = &self.known.resources[index];
         has_had_type(resource, [&rule.target.group, &rule.target.version, &rule.target.kind])
             && (!rule.path.ends_with("roleRef/name")
                 || role_type(referrer.resource).is_none_or(|(group, kind)| has_had_type(resource, [group, "", kind])))
@@ -322,7 +340,7 @@ impl<'a> Search<'a> {
         if referrer.cluster_scoped || [NO_NAMESPACE, referrer.namespace].contains(&entry.namespace) {
             return true;
         }
-        let resource = &self.resources[entry.resource as usize];
+        let resource = &self.known.resources[entry.resource as usize];
         !referrer.account_namespaces.is_empty()
             && resource.kind() == "ServiceAccount"
             && referrer.account_namespaces.contains(&resource.namespace())
@@ -336,16 +354,16 @@ impl<'a> Search<'a> {
         }
         let originally = self.was_original(referrer, namespace);
         candidates.retain(|index| {
-            let resource = &self.resources[*index];
-            let now = resource.effective_namespace(self.schema);
-            let original = resource.history.previous.first().map_or(now, |previous| previous.namespace);
+            let resource = &self.known.resources[*index];
+            let now = resource.effective_namespace(self.known.schema);
+            let original = resource.history().previous.first().map_or(now, |previous| previous.namespace);
             namespace == if originally { original } else { now }
         });
     }
 
     /// Whether any resource within the referrer's reach was originally in `namespace`.
     fn was_original(&self, referrer: &Referrer<'a>, namespace: &str) -> bool {
-        let all = self.original_namespaces.get_or_init(|| self.collect_original_namespaces());
+        let all = self.known.original_namespaces();
         let has = |now: Option<&str>| all.contains(&(namespace, now));
         if referrer.cluster_scoped {
             return all.iter().any(|(original, _)| *original == namespace);
@@ -355,78 +373,61 @@ impl<'a> Search<'a> {
             || (referrer.namespace == DEFAULT_NAMESPACE && has(Some("")))
             || referrer.account_namespaces.iter().any(|account| has(Some(account)))
     }
-
-    fn collect_original_namespaces(&self) -> HashSet<(&'a str, Option<&'a str>)> {
-        let pair = |resource: &'a Resource| {
-            let cluster_scoped = resource.is_cluster_scoped(self.schema);
-            let now = resource.namespace();
-            let original = resource.history.previous.first().map(|previous| previous.namespace);
-            let original = original.unwrap_or_else(|| effective_namespace(now, cluster_scoped));
-            (original, (!cluster_scoped).then_some(now))
-        };
-        self.resources.iter().map(pair).collect()
-    }
 }
 
 impl<'a> PreviousNames<'a> {
-    fn new(resources: &'a [Resource], schema: &Schema) -> Self {
+    fn new(resources: &'a [Resource], schema: &Schema, threads: Threads) -> Self {
+        let hasher = RandomState::new();
+        let parts = threads.ranges(resources.len(), |part| {
+            let mut entries = Vec::with_capacity(2 * part.len());
+            for (resource, index) in resources[part.clone()].iter().zip(part) {
+                let namespace = resource.effective_namespace(schema);
+                let entry = |name| (hasher.hash_one(name), Entry { name, resource: index as u32, namespace });
+                entries.extend(names_of(resource).map(entry));
+            }
+            entries
+        });
         let mut names =
-            Self { first: HashMap::with_capacity(resources.len()), entries: Vec::new(), by_namespace: OnceCell::new() };
+            Self { hasher, positions: Positions::default(), entries: Vec::new(), by_namespace: OnceLock::new() };
         // Backwards, so that the resources of a name come in order.
-        for (index, resource) in resources.iter().enumerate().rev() {
-            if resource.history.previous.is_empty() {
-                continue;
-            }
-            let namespace = resource.effective_namespace(schema);
-            let mut last = None;
-            for previous in resource.history.previous.iter() {
-                // Most steps leave the name as it is.
-                if last != Some(previous.name) {
-                    names.add(previous.name, Entry { resource: index as u32, next: END, len: 1, namespace });
-                }
-                last = Some(previous.name);
-            }
+        for (hash, entry) in parts.into_iter().rev().flat_map(|part| part.into_iter().rev()) {
+            names.positions.add(hash, names.entries.len());
+            names.entries.push(entry);
         }
         names
     }
 
-    fn add(&mut self, name: &'a str, entry: Entry<'a>) {
-        let index = self.entries.len() as u32;
-        let next = self.first.insert(name, index).unwrap_or(END);
-        if next != END && self.entries[next as usize].resource == entry.resource {
-            self.first.insert(name, next);
-            return;
-        }
-        let len = 1 + self.entries.get(next as usize).map_or(0, |next| next.len);
-        self.entries.push(Entry { next, len, ..entry });
+    /// Whether more than [`FEW`] resources had the name.
+    fn is_frequent(&self, name: &str) -> bool {
+        self.entries(name).nth(FEW).is_some()
     }
 
-    fn count(&self, name: &str) -> u32 {
-        self.first.get(name).map_or(0, |first| self.entries[*first as usize].len)
-    }
-
-    /// Those of a name with more than [`FEW`] entries that are in a namespace.
+    /// Those of a frequent name that are in a namespace.
     fn entries_in<'b>(&'b self, name: &'b str, namespace: &'b str) -> &'b [Entry<'a>] {
         let by_namespace = self.by_namespace.get_or_init(|| {
             let mut found: HashMap<_, Vec<Entry<'a>>> = HashMap::new();
-            for name in self.first.keys().filter(|name| self.count(name) > FEW) {
-                for entry in self.entries(name) {
-                    found.entry((*name, entry.namespace)).or_default().push(entry);
-                }
+            for entry in self.entries.iter().rev().filter(|entry| self.is_frequent(entry.name)) {
+                found.entry((entry.name, entry.namespace)).or_default().push(*entry);
             }
             found
         });
         by_namespace.get(&(name, namespace)).map_or(&[], Vec::as_slice)
     }
 
-    fn entries(&self, name: &str) -> impl Iterator<Item = Entry<'a>> + use<'_, 'a> {
-        let mut next = self.first.get(name).copied().unwrap_or(END);
-        std::iter::from_fn(move || {
-            let entry = self.entries.get(next as usize)?;
-            next = entry.next;
-            Some(*entry)
-        })
+    fn entries(&self, name: &str) -> impl Iterator<Item = &Entry<'a>> {
+        let alike = self.positions.candidates(self.hasher.hash_one(name)).map(|at| &self.entries[at]);
+        alike.filter(move |entry| entry.name == name)
     }
+}
+
+/// The names that a resource had, each once.
+fn names_of(resource: &Resource) -> impl Iterator<Item = &str> {
+    let names = resource.history().previous.iter().map(|previous| previous.name);
+    names
+        .clone()
+        .enumerate()
+        .filter(move |(at, name)| !names.clone().take(*at).any(|earlier| earlier == *name))
+        .map(|(_, name)| name)
 }
 
 impl Edit {
@@ -479,7 +480,7 @@ pub(crate) fn account_namespaces(resource: &Resource) -> Result<Vec<&str>, Trans
 
 /// Whether the resource was, under any of its former ids, of this type. Empty parts match everything.
 fn has_had_type(resource: &Resource, [group, version, kind]: [&str; 3]) -> bool {
-    let had_kind = kind.is_empty() || resource.history.previous.iter().any(|previous| previous.kind == kind);
+    let had_kind = kind.is_empty() || resource.history().previous.iter().any(|previous| previous.kind == kind);
     had_kind && {
         let now = resource.group_version();
         (group.is_empty() || now.0 == group) && (version.is_empty() || now.1 == version)
@@ -498,12 +499,13 @@ fn role_type(resource: &Resource) -> Option<(&str, &str)> {
 /// referrer: none at all counts as the same at first, and no longer if that
 /// leaves several.
 fn retain_same_affixes(resources: &[Resource], referrer: &Resource, candidates: &mut Vec<usize>) {
-    let theirs = &referrer.history;
+    let theirs = referrer.history();
     for or_none in [true, false] {
         candidates.retain(|index| {
-            let own = &resources[*index].history;
+            let own = resources[*index].history();
             let same = |a: &[_], b: &[_]| (or_none && (a.is_empty() || b.is_empty())) || end_alike(a, b);
-            same(&own.prefixes, &theirs.prefixes) && same(&own.suffixes, &theirs.suffixes)
+            same(own.prefixes.as_slice(), theirs.prefixes.as_slice())
+                && same(own.suffixes.as_slice(), theirs.suffixes.as_slice())
         });
         if candidates.len() < 2 {
             return;
@@ -586,8 +588,8 @@ mod tests {
         for index in 0..2 * super::FEW {
             assert!(printed.contains(&format!("        name: o{index}-c\n")), "{index}: {printed}");
         }
-        assert_eq!(printed.matches("- kind: ServiceAccount\n  name: x-c\n").count(), 2 * super::FEW as usize);
-        assert_eq!(printed.matches("  kind: ClusterRole\n  name: y-r\n").count(), 2 * super::FEW as usize);
+        assert_eq!(printed.matches("- kind: ServiceAccount\n  name: x-c\n").count(), 2 * super::FEW);
+        assert_eq!(printed.matches("  kind: ClusterRole\n  name: y-r\n").count(), 2 * super::FEW);
     }
 
     #[test]

@@ -126,7 +126,8 @@ impl Renderer {
             Err(error) => (Err(error), None),
         };
         let mut build = build::finished(session, resources).into_build()?;
-        build.resources = ResourceSet::shared(build.resources.into_vec());
+        let threads = build.resources.threads();
+        build.resources = ResourceSet::shared(build.resources.into_vec(), threads);
         let build = Arc::new(build);
         self.keep(&dir, Root { wanted: Wanted::of(options), files: id, build: Arc::clone(&build), parts });
         Ok(build)

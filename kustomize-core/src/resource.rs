@@ -19,7 +19,8 @@ use crate::yaml::{self, Document, EmitError, NodeId, Scalar};
 #[derive(Debug, Clone)]
 pub struct Resource {
     manifest: Arc<Manifest>,
-    pub(crate) history: Arc<History>,
+    /// `None` as long as there is nothing to remember.
+    pub(crate) history: Option<Arc<History>>,
     /// Where it was read, if it came from a file.
     pub(crate) place: Option<Place>,
 }
@@ -58,7 +59,7 @@ pub(crate) fn effective_namespace(namespace: &str, cluster_scoped: bool) -> &str
 impl Resource {
     pub(crate) fn new(doc: Document) -> Self {
         let manifest = Manifest { doc, printed: OnceLock::new() };
-        Self { manifest: Arc::new(manifest), history: Arc::default(), place: None }
+        Self { manifest: Arc::new(manifest), history: None, place: None }
     }
 
     pub(crate) fn doc(&self) -> &Document {
@@ -74,7 +75,12 @@ impl Resource {
 
     /// What the build knows of it, for writing.
     pub(crate) fn history_mut(&mut self) -> &mut History {
-        Arc::make_mut(&mut self.history)
+        Arc::make_mut(self.history.get_or_insert_default())
+    }
+
+    /// What the build knows of it besides the manifest.
+    pub(crate) fn history(&self) -> &History {
+        self.history.as_deref().unwrap_or(History::EMPTY)
     }
 
     /// Tells apart resources that share no manifest, as long as they live.
@@ -85,8 +91,8 @@ impl Resource {
     /// About how much memory it takes, with its printed text but without the file's.
     pub(crate) fn bytes(&self) -> usize {
         let doc = self.doc();
-        let history = &self.history;
-        let history = history.previous.bytes() + 40 * (history.prefixes.len() + history.suffixes.len());
+        let history = self.history();
+        let history = history.previous.bytes();
         size_of::<Manifest>() + size_of::<History>() + doc.own_size() + doc.node_count() * PRINTED_NODE + history
     }
 
@@ -117,9 +123,9 @@ impl Resource {
         Ok(())
     }
 
-    /// How long its text is with a separator, if it is remembered.
-    pub(crate) fn kept_yaml_len(&self) -> usize {
-        self.manifest.printed.get().map_or(0, |printed| printed.len() + 4)
+    /// How long its text is with a separator; about so long if it is not remembered.
+    pub(crate) fn yaml_len(&self) -> usize {
+        self.manifest.printed.get().map_or_else(|| self.doc().node_count() * PRINTED_NODE, |text| text.len() + 4)
     }
 
     /// Its type, name and namespace as they are now.
@@ -134,7 +140,7 @@ impl Resource {
 
     /// The ids it had before, oldest first.
     pub(crate) fn previous_ids(&self) -> impl Iterator<Item = ResourceId> + '_ {
-        self.history.previous.iter().map(|previous| ResourceId {
+        self.history().previous.iter().map(|previous| ResourceId {
             gvk: Gvk::new(self.api_version(), previous.kind),
             name: previous.name.to_owned(),
             namespace: previous.namespace.to_owned(),
@@ -143,7 +149,7 @@ impl Resource {
 
     /// The kind that the first file or generator gave it.
     pub(crate) fn original_kind(&self) -> &str {
-        self.history.previous.first().map_or_else(|| self.kind(), |previous| previous.kind)
+        self.history().previous.first().map_or_else(|| self.kind(), |previous| previous.kind)
     }
 
     /// Keeps the id it has now, before a step that may change it.
@@ -151,7 +157,7 @@ impl Resource {
         let doc = &self.manifest.doc;
         let namespace = effective_namespace(doc.namespace(), cluster_scoped);
         let id = PreviousId { kind: doc.resource_kind(), name: doc.name(), namespace };
-        Arc::make_mut(&mut self.history).previous.push(id);
+        Arc::make_mut(self.history.get_or_insert_default()).previous.push(id);
     }
 
     /// The namespace that it is in as kustomize compares ids: never empty.

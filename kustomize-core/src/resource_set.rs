@@ -1,14 +1,16 @@
 //! The resources of a kustomization, in order.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::ops::Range;
 
 use crate::error::BuildError;
 use crate::history::Behavior;
 use crate::merge_metadata::take_over;
+use crate::positions::Positions;
 use crate::resource::Resource;
 use crate::schema::Schema;
+use crate::threads::Threads;
 use crate::yaml::{self, EmitError};
 
 /// Resources in the order in which they are printed.
@@ -19,20 +21,31 @@ pub struct ResourceSet {
     index: Option<Index>,
     /// Whether resources remember how they are printed.
     keeps_text: bool,
+    /// How many threads may work on them.
+    threads: Threads,
 }
 
 /// Copies look for other ids.
 impl Clone for ResourceSet {
     fn clone(&self) -> Self {
-        Self { resources: self.resources.clone(), index: None, keeps_text: self.keeps_text }
+        Self { resources: self.resources.clone(), index: None, keeps_text: self.keeps_text, threads: self.threads }
     }
 }
 
 impl ResourceSet {
     /// Resources of which some will be part of other sets, so that it pays to
     /// remember how they are printed.
-    pub(crate) fn shared(resources: Vec<Resource>) -> Self {
-        Self { resources, index: None, keeps_text: true }
+    pub(crate) fn shared(resources: Vec<Resource>, threads: Threads) -> Self {
+        Self { resources, index: None, keeps_text: true, threads }
+    }
+
+    /// None yet, for so many threads.
+    pub(crate) fn on(threads: Threads) -> Self {
+        Self { threads, ..Self::default() }
+    }
+
+    pub(crate) fn threads(&self) -> Threads {
+        self.threads
     }
 
     pub(crate) fn into_vec(self) -> Vec<Resource> {
@@ -61,12 +74,23 @@ impl ResourceSet {
     /// [`BuildError::Emit`] as [`Resource::to_yaml`] fails for one of them.
     pub fn to_yaml(&self) -> Result<String, BuildError> {
         let write = if self.keeps_text { Resource::write_kept_yaml } else { Resource::write_yaml };
-        let mut out = Vec::with_capacity(self.resources.iter().map(Resource::kept_yaml_len).sum());
-        for (at, resource) in self.resources.iter().enumerate() {
-            if at > 0 {
-                out.extend_from_slice(b"---\n");
+        let print = |range: Range<usize>| {
+            let resources = &self.resources[range.clone()];
+            // The first part has room for the others. What is not written to is not really there.
+            let room = if range.start == 0 { &self.resources } else { resources };
+            let mut out = Vec::with_capacity(room.iter().map(Resource::yaml_len).sum());
+            for (at, resource) in range.zip(resources) {
+                if at > 0 {
+                    out.extend_from_slice(b"---\n");
+                }
+                write(resource, &mut out).map_err(|source| unprintable(resource, source))?;
             }
-            write(resource, &mut out).map_err(|source| unprintable(resource, source))?;
+            Ok(out)
+        };
+        let mut parts = self.threads.ranges(self.resources.len(), print).into_iter();
+        let mut out = parts.next().transpose()?.unwrap_or_default();
+        for part in parts {
+            out.extend_from_slice(&part?);
         }
         Ok(yaml::printed_text(out))
     }
@@ -94,18 +118,19 @@ impl ResourceSet {
         resources: impl IntoIterator<Item = Resource>,
         schema: &Schema,
     ) -> Result<(), BuildError> {
-        resources.into_iter().try_for_each(|resource| self.append_one(resource, schema))
-    }
-
-    fn append_one(&mut self, resource: Resource, schema: &Schema) -> Result<(), BuildError> {
-        let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema));
-        let id = Id::current(&resource, schema);
-        let hash = index.hash(&id);
-        if let Some(first) = index.find(hash, |at| Id::current(&self.resources[at], schema) == id) {
-            return Err(duplicate(&self.resources[first], &resource));
+        let resources: Vec<Resource> = resources.into_iter().collect();
+        let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema, self.threads));
+        let hashes = index.hashes(&resources, schema, self.threads);
+        self.resources.reserve(resources.len());
+        index.current.reserve(resources.len());
+        for (resource, hash) in resources.into_iter().zip(hashes) {
+            let is_twin = |at: usize| Id::current(&self.resources[at], schema) == Id::current(&resource, schema);
+            if let Some(first) = index.find(hash, is_twin) {
+                return Err(duplicate(&self.resources[first], &resource));
+            }
+            index.add_hashed(hash, self.resources.len(), &resource, schema);
+            self.resources.push(resource);
         }
-        index.add_hashed(hash, self.resources.len(), &resource, schema);
-        self.resources.push(resource);
         Ok(())
     }
 
@@ -118,18 +143,21 @@ impl ResourceSet {
     pub(crate) fn retain_unique(
         &mut self,
         schema: &Schema,
-        mut keep: impl FnMut(&mut Resource) -> Result<bool, BuildError>,
+        keep: impl Fn(&mut Resource) -> Result<bool, BuildError> + Sync,
     ) -> Result<(), BuildError> {
-        let resources = std::mem::take(self.as_mut_vec());
-        let mut seen = Index::new(&[], schema);
+        let mut resources = std::mem::take(self.as_mut_vec());
+        let mut seen = Index::new(&[], schema, Threads::ONE);
+        let hash = |resource: &Resource| seen.hash(&Id::current(resource, schema));
+        // The hash of what is kept.
+        let verdicts = self.threads.map(&mut resources, |part| {
+            let verdict = |resource: &mut Resource| Ok(keep(resource)?.then(|| hash(resource)));
+            part.iter_mut().map(verdict).collect::<Vec<_>>()
+        });
         self.resources.reserve(resources.len());
-        for mut resource in resources {
-            if !keep(&mut resource)? {
-                continue;
-            }
-            let id = Id::current(&resource, schema);
-            let hash = seen.hash(&id);
-            if let Some(first) = seen.find(hash, |at| Id::current(&self.resources[at], schema) == id) {
+        for (resource, hash) in resources.into_iter().zip(verdicts.into_iter().flatten()) {
+            let Some(hash) = hash? else { continue };
+            let is_twin = |at: usize| Id::current(&self.resources[at], schema) == Id::current(&resource, schema);
+            if let Some(first) = seen.find(hash, is_twin) {
                 return Err(duplicate(&self.resources[first], &resource));
             }
             seen.current.add(hash, self.resources.len());
@@ -156,10 +184,10 @@ impl ResourceSet {
     fn absorb_one(&mut self, mut resource: Resource, schema: &Schema) -> Result<(), BuildError> {
         let same = self.with_any_id(&resource, schema);
         let id = || Box::new(resource.id());
-        let behavior = resource.history.behavior;
+        let behavior = resource.history().behavior;
         match (same[..].borrow(), behavior) {
             ([], Behavior::Merge | Behavior::Replace) => Err(BuildError::NothingToMerge { id: id() }),
-            ([], _) => self.append_one(resource, schema),
+            ([], _) => self.append([resource], schema),
             ([at], Behavior::Merge | Behavior::Replace) => {
                 let old = &self.resources[*at];
                 if Id::current(old, schema).gvk() != Id::current(&resource, schema).gvk() {
@@ -190,7 +218,7 @@ impl ResourceSet {
 
     /// Where resources might be that have or had this name.
     pub(crate) fn maybe_named(&mut self, name: &str, schema: &Schema) -> Vec<usize> {
-        let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema));
+        let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema, self.threads));
         let hash = index.hash(&name);
         let mut found: Vec<_> = index.past(&self.resources, schema).names.candidates(hash).collect();
         found.sort_unstable();
@@ -200,14 +228,14 @@ impl ResourceSet {
 
     /// Where another resource has the id of the one at `at`.
     pub(crate) fn twin(&mut self, at: usize, schema: &Schema) -> Option<usize> {
-        let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema));
+        let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema, self.threads));
         let id = Id::current(&self.resources[at], schema);
         index.find(index.hash(&id), |other| other != at && Id::current(&self.resources[other], schema) == id)
     }
 
     /// The resources that have or had the id that `resource` has.
     pub(crate) fn with_any_id(&mut self, resource: &Resource, schema: &Schema) -> Vec<usize> {
-        let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema));
+        let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema, self.threads));
         let id = Id::current(resource, schema);
         let hash = index.hash(&id);
         let is_it = |at: &usize| Id::all(&self.resources[*at], schema).any(|other| other == id);
@@ -273,7 +301,7 @@ impl<'a> Id<'a> {
     /// The current id and all earlier ones.
     fn all(resource: &'a Resource, schema: &Schema) -> impl Iterator<Item = Self> {
         let current = Self::current(resource, schema);
-        let previous = resource.history.previous.iter().map(move |previous| Self {
+        let previous = resource.history().previous.iter().map(move |previous| Self {
             kind: previous.kind,
             name: previous.name,
             namespace: previous.namespace,
@@ -304,12 +332,18 @@ struct Past {
 }
 
 impl Index {
-    fn new(resources: &[Resource], schema: &Schema) -> Self {
+    fn new(resources: &[Resource], schema: &Schema, threads: Threads) -> Self {
         let mut index = Self { hasher: RandomState::new(), current: Positions::default(), past: None };
-        for (at, resource) in resources.iter().enumerate() {
-            index.add(at, resource, schema);
-        }
+        let hashes = index.hashes(resources, schema, threads);
+        index.current.reserve(resources.len());
+        hashes.into_iter().enumerate().for_each(|(at, hash)| index.current.add(hash, at));
         index
+    }
+
+    /// The hashes of current ids.
+    fn hashes(&self, resources: &[Resource], schema: &Schema, threads: Threads) -> Vec<u64> {
+        let hash = |resource: &Resource| self.hash(&Id::current(resource, schema));
+        threads.ranges(resources.len(), |part| resources[part].iter().map(hash).collect::<Vec<_>>()).concat()
     }
 
     fn hash(&self, of: &impl Hash) -> u64 {
@@ -354,50 +388,6 @@ impl Past {
             self.ids.add(hasher.hash_one(id), at);
             self.names.add(hasher.hash_one(id.name), at);
         }
-    }
-}
-
-/// Positions by the hash of an id or name. The ids themselves stay in the resources, so
-/// that filling the index copies no text.
-#[derive(Debug, Clone, Default)]
-struct Positions {
-    /// By hash, the last entry of that hash.
-    last: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
-    /// A position, and the entry before it with the same hash.
-    entries: Vec<(usize, Option<usize>)>,
-}
-
-impl Positions {
-    fn add(&mut self, hash: u64, at: usize) {
-        let before = self.last.insert(hash, self.entries.len());
-        self.entries.push((at, before));
-    }
-
-    fn candidates(&self, hash: u64) -> impl Iterator<Item = usize> {
-        let mut next = self.last.get(&hash).copied();
-        std::iter::from_fn(move || {
-            let (at, before) = self.entries[next?];
-            next = before;
-            Some(at)
-        })
-    }
-}
-
-/// For keys that are hashes already.
-#[derive(Debug, Clone, Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
     }
 }
 

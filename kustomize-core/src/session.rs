@@ -14,6 +14,7 @@ use crate::record::{Asked, Counts, Found, Open, Own, Record};
 use crate::remote::{Remote, without_password};
 use crate::schema::{Schema, SchemaError};
 use crate::source::{ContentId, Resolved};
+use crate::threads::Threads;
 
 /// A path, and which of the build's file sources it is in.
 ///
@@ -91,6 +92,10 @@ impl<'a> Session<'a> {
     /// options, or does more than give resources: it must not be used again.
     pub(crate) fn note_effect(&self) {
         self.with(|state| state.current().record.has_effects = true);
+    }
+
+    pub(crate) fn threads(&self) -> Threads {
+        Threads::new(self.options.threads)
     }
 
     /// The schema in force: the first that a kustomization names, or the built-in one.

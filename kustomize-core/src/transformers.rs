@@ -14,6 +14,7 @@ use crate::replacement::Replacements;
 use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
+use crate::threads::Threads;
 use crate::transform::{
     AnnotationsTransformer, EachResource, ImageTagTransformer, LabelTransformer, NamespaceTransformer,
     PrefixTransformer, ReplicaCountTransformer, SuffixTransformer, TransformError,
@@ -157,7 +158,9 @@ pub(crate) fn run_steps(
             steps = rest;
         } else {
             let (together, rest) = steps.split_at(each.len());
-            run_each(together, each, resources).map_err(|(step, error)| together[step].failed(target, error))?;
+            let threads = resources.threads();
+            let done = run_each(together, each, resources.as_mut_vec(), threads);
+            done.map_err(|(step, error)| together[step].failed(target, error))?;
             steps = rest;
         }
     }
@@ -169,23 +172,41 @@ pub(crate) fn run_steps(
 fn run_each(
     steps: &[Step],
     mut each: Vec<Box<dyn EachResource + '_>>,
-    resources: &mut ResourceSet,
+    resources: &mut [Resource],
+    threads: Threads,
 ) -> Result<(), (usize, TransformError)> {
-    let mut failed = None;
-    for resource in resources.iter_mut() {
-        for at in 0..each.len() {
-            if let Err(error) = each[at].transform(resource) {
-                failed = Some(error);
-                each.truncate(at);
-                break;
-            }
-            steps[at].leave_note(resource);
-        }
-    }
-    for (at, each) in each.iter().enumerate() {
+    let fork = || each.iter().map(|each| each.fork()).collect::<Option<Vec<_>>>();
+    let failed = if threads.number_for(resources.len()) > 1 && fork().is_some() {
+        let failed = threads.map(resources, |part| run_part(steps, &mut fork().unwrap_or_default(), part));
+        failed.into_iter().flatten().min_by_key(|(at, _)| *at)
+    } else {
+        run_part(steps, &mut each, resources)
+    };
+    let done = failed.as_ref().map_or(each.len(), |(at, _)| *at);
+    for (at, each) in each[..done].iter().enumerate() {
         each.finish().map_err(|error| (at, error))?;
     }
-    failed.map_or(Ok(()), |error| Err((each.len(), error)))
+    failed.map_or(Ok(()), Err)
+}
+
+/// The first step that fails; the ones before it transform all of the resources.
+fn run_part(
+    steps: &[Step],
+    each: &mut [Box<dyn EachResource + '_>],
+    resources: &mut [Resource],
+) -> Option<(usize, TransformError)> {
+    let mut failed: Option<(usize, TransformError)> = None;
+    for resource in resources {
+        let end = failed.as_ref().map_or(each.len(), |(at, _)| *at);
+        for (at, (each, step)) in each.iter_mut().zip(steps).take(end).enumerate() {
+            if let Err(error) = each.transform(resource) {
+                failed = Some((at, error));
+                break;
+            }
+            step.leave_note(resource);
+        }
+    }
+    failed
 }
 
 fn strategic_merges(

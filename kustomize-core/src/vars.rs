@@ -166,7 +166,7 @@ impl Vars {
     fn values(&self, resources: &ResourceSet) -> Result<HashMap<&str, (Value, bool)>, VarError> {
         let mut referred: HashMap<&str, &Resource> = HashMap::new();
         for resource in resources {
-            for name in &resource.history.referring_vars {
+            for name in &resource.history().referring_vars {
                 referred.entry(name).or_insert(resource);
             }
         }
@@ -197,7 +197,7 @@ fn candidates(vars: &[Var], resources: &ResourceSet, schema: &Schema) -> Vec<Vec
                 }
             }
         };
-        for previous in resource.history.previous.iter() {
+        for previous in resource.history().previous.iter() {
             check(previous.kind, previous.name, previous.namespace);
         }
         if !wanted.entries(resource.name()).is_empty() {

@@ -14,7 +14,7 @@ use crate::yaml::{Document, EmitError, Kind, NodeId, SourceText, Style, Tag, jso
 /// kustomize's HashTransformer does.
 pub(crate) fn add_hashes(resources: &mut ResourceSet, schema: &Schema) -> Result<(), GenerateError> {
     let mut content = String::new();
-    for resource in resources.iter_mut().filter(|resource| resource.history.needs_hash) {
+    for resource in resources.iter_mut().filter(|resource| resource.history().needs_hash) {
         content.clear();
         write_content(&mut content, resource)
             .map_err(|source| GenerateError::Hash { resource: Box::new(resource.id()), source })?;

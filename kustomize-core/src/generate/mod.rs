@@ -309,7 +309,7 @@ mod tests {
         assert_eq!(at(&made, &["data", "k"]), Some("v"));
         assert_eq!(at(&made, &["data", "t"]), Some("a\nb\n"));
         assert_eq!(at(&made, &["binaryData", "binary"]), Some("//4="));
-        assert!(made.history.needs_hash);
+        assert!(made.history().needs_hash);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use crate::id::ResourceId;
 use crate::kustomization::Selector;
 use crate::kustomization::decode::closest;
+use std::ops::Range;
+
 use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
@@ -22,18 +24,19 @@ impl Target {
     /// The positions of the resources it selects: by their original or
     /// present name and namespace, and by their present type.
     pub(super) fn select(&self, resources: &mut ResourceSet, schema: &Schema) -> Vec<usize> {
-        let candidates = match self.0.literal_name() {
-            Some(name) => resources.maybe_named(name, schema),
-            None => (0..resources.len()).collect(),
-        };
+        if let Some(name) = self.0.literal_name() {
+            let maybe = resources.maybe_named(name, schema);
+            return maybe.into_iter().filter(|at| self.selects(&resources.as_slice()[*at], schema)).collect();
+        }
         let all = resources.as_slice();
-        candidates.into_iter().filter(|at| self.selects(&all[*at], schema)).collect()
+        let select = |part: Range<usize>| part.filter(|at| self.selects(&all[*at], schema)).collect::<Vec<_>>();
+        resources.threads().ranges(all.len(), select).concat()
     }
 
     fn selects(&self, resource: &Resource, schema: &Schema) -> bool {
         let (group, version) = resource.group_version();
         let namespace = resource.effective_namespace(schema);
-        let original = resource.history.previous.first();
+        let original = resource.history().previous.first();
         let (name, was_in) = original.map_or((resource.name(), namespace), |id| (id.name, id.namespace));
         !is_deleted(resource)
             && (self.0.matches_namespace(was_in) || self.0.matches_namespace(namespace))

@@ -286,7 +286,7 @@ fn merge_into(
 ) -> Result<(), PatchError> {
     resources.edit(at, schema, |resource| {
         let before = resource.id();
-        let (allow_name, allow_kind) = (patch.history.allow_name_change, patch.history.allow_kind_change);
+        let (allow_name, allow_kind) = (patch.history().allow_name_change, patch.history().allow_kind_change);
         if allow_name || allow_kind {
             resource.store_previous_id(resource.is_cluster_scoped(schema));
         }
@@ -367,7 +367,7 @@ fn patch_json(
 fn add_annotations(resource: &mut Resource) {
     let Some(metadata) = resource.metadata() else { return };
     let has_annotations = metadata_field(resource, "annotations").is_some_and(|map| resource.doc().is_mapping(map));
-    if !has_annotations && !resource.history.previous.is_empty() {
+    if !has_annotations && !resource.history().previous.is_empty() {
         let doc = resource.doc_mut();
         let annotations = doc.new_mapping();
         doc.set(metadata, "annotations", annotations);

@@ -345,7 +345,7 @@ fn is_same(old: &Resource, new: &Resource) -> bool {
 /// The resources that the entries of a list are or lead to: the inline ones
 /// first, then those of files and directories.
 fn configs(target: &Target<'_>, field: &'static str, entries: &[String]) -> Result<ResourceSet, BuildError> {
-    let mut layer = Layer::default();
+    let mut layer = target.layer();
     let mut paths = Vec::new();
     for entry in entries {
         match inline(target, entry) {

@@ -57,7 +57,7 @@ pub(super) fn plain_input(resources: &[Resource]) -> Result<String, BoxError> {
 fn with_id(resource: &Resource) -> Resource {
     let mut annotated = resource.clone();
     let mut texts = string_map(resource.doc(), metadata_field(resource, "annotations"));
-    metadata::write_build_annotations(&resource.history, &mut texts);
+    metadata::write_build_annotations(resource.history(), &mut texts);
     texts.insert(ID.to_owned(), id_text(resource));
     set_metadata_map(&mut annotated, "annotations", &texts);
     annotated

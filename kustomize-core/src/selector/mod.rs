@@ -105,7 +105,7 @@ impl CompiledSelector {
         if !self.matches_type(group, version, resource.kind()) {
             return false;
         }
-        let (name, namespace) = match resource.history.previous.first() {
+        let (name, namespace) = match resource.history().previous.first() {
             Some(first) => (first.name, first.namespace),
             None => (resource.name(), resource.namespace()),
         };

@@ -9,14 +9,14 @@ use crate::resource::Resource;
 use crate::yaml::{Document, Kind, NodeId, Scalar, Style, Tag};
 
 /// Entries to add to every field of `specs`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Entries<'a> {
     entries: Vec<Entry<'a>>,
     specs: &'a FieldSpecs,
     fields: Vec<Field>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry<'a> {
     key: &'a str,
     text: &'a str,
@@ -53,6 +53,13 @@ impl EachResource for Entries<'_> {
             done.map_err(|failed| failed_at(resource, tree, failed))?;
         }
         Ok(())
+    }
+
+    /// A value takes over the style of the one in whose place it was put last.
+    /// That shows only in texts that quotes or lines make a string of.
+    fn fork(&self) -> Option<Box<dyn EachResource + '_>> {
+        let is_plain = |entry: &Entry<'_>| entry.style == Style::Plain && !entry.text.contains(['\n', '\t']);
+        if self.entries.iter().all(is_plain) { Some(Box::new(self.clone())) } else { None }
     }
 }
 

@@ -83,6 +83,10 @@ impl EachResource for Images<'_> {
         }
         self.transformer.apply_to(resource, &mut self.found)
     }
+
+    fn fork(&self) -> Option<Box<dyn EachResource + '_>> {
+        Some(Box::new(self.transformer.each()))
+    }
 }
 
 fn find_in_containers(doc: &Document, node: NodeId, images: &mut Vec<Field>) -> Result<(), FieldError> {

@@ -30,8 +30,12 @@ use crate::resource::Resource;
 
 /// A transformer at work that looks at one resource at a time, so that several
 /// can be done with a resource before the next one is looked at.
-pub(crate) trait EachResource {
+pub(crate) trait EachResource: Send + Sync {
     fn transform(&mut self, resource: &mut Resource) -> Result<(), TransformError>;
+
+    /// The same for other resources, on another thread. `None` if what it does
+    /// to one resource depends on those before.
+    fn fork(&self) -> Option<Box<dyn EachResource + '_>>;
 
     /// Says what was wrong with all of them, once all were transformed.
     fn finish(&self) -> Result<(), TransformError> {

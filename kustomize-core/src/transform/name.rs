@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::field_spec::{Field, Make, find_or_make, set_scalar};
 use super::{EachResource, TransformError, failed_at};
 use crate::config::{FieldSpecs, PathTree, Specs, bits};
+use crate::history::Affixes;
 use crate::resource::Resource;
 use crate::schema::Schema;
 use crate::yaml::{Document, NodeId, Tag};
@@ -36,10 +37,13 @@ impl SuffixTransformer {
 }
 
 /// A prefix or a suffix being added.
+#[derive(Clone)]
 struct Affix<'a> {
     text: &'a str,
     /// As the history keeps it: kustomize joins and splits it at commas.
     parts: Vec<Arc<str>>,
+    /// What the last resource had, and what it got.
+    last: (Affixes, Affixes),
     suffix: bool,
     specs: &'a FieldSpecs,
     schema: &'a Schema,
@@ -50,7 +54,8 @@ struct Affix<'a> {
 impl<'a> Affix<'a> {
     fn new(text: &'a str, suffix: bool, specs: &'a FieldSpecs, schema: &'a Schema) -> Self {
         let parts = if text.is_empty() { Vec::new() } else { text.split(',').map(Arc::from).collect() };
-        Self { text, parts, suffix, specs, schema, fields: Vec::new(), buffer: String::new() }
+        let last = (Affixes::default(), Affixes::default().with(&parts));
+        Self { text, parts, last, suffix, specs, schema, fields: Vec::new(), buffer: String::new() }
     }
 
     fn add_to(&mut self, resource: &mut Resource, tree: &PathTree, bit: Specs) -> Result<(), TransformError> {
@@ -71,11 +76,14 @@ impl<'a> Affix<'a> {
         done.map_err(|failed| failed_at(resource, tree, failed))
     }
 
-    fn record(&self, resource: &mut Resource) {
+    fn record(&mut self, resource: &mut Resource) {
         resource.store_previous_id(resource.is_cluster_scoped(self.schema));
         let history = resource.history_mut();
-        let added = if self.suffix { &mut history.suffixes } else { &mut history.prefixes };
-        added.extend(self.parts.iter().cloned());
+        let affixes = if self.suffix { &mut history.suffixes } else { &mut history.prefixes };
+        if !affixes.is_shared_with(&self.last.0) {
+            self.last = (affixes.clone(), affixes.with(&self.parts));
+        }
+        *affixes = self.last.1.clone();
     }
 
     fn set(&mut self, doc: &mut Document, field: NodeId) -> Result<(), super::FieldError> {
@@ -99,6 +107,10 @@ impl EachResource for Affix<'_> {
             bits(matching).try_for_each(|spec| self.add_to(resource, tree, spec))?;
         }
         Ok(())
+    }
+
+    fn fork(&self) -> Option<Box<dyn EachResource + '_>> {
+        Some(Box::new(self.clone()))
     }
 }
 

@@ -8,7 +8,7 @@ use super::field_spec::{Field, FieldError, Make, find_or_make, push_entry, requi
 use super::{TransformError, failed_at, field_error};
 use crate::config::{FieldSpecs, PathTree, Specs, bits};
 use crate::kustomization::FieldSpec;
-use crate::resource::{Resource, effective_namespace};
+use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
 use crate::yaml::{Document, Kind, NodeId, Scalar, Tag};
@@ -59,18 +59,20 @@ impl NamespaceTransformer {
         if self.namespace.is_empty() {
             return Ok(());
         }
-        let mut fields = Vec::new();
-        let mut scopes = Vec::with_capacity(resources.len());
-        for resource in resources.iter_mut() {
-            let (group, version) = resource.group_version();
-            let cluster_scoped = schema.is_cluster_scoped(group, version, resource.kind());
-            scopes.push(cluster_scoped);
-            // Helm is told the namespace when it renders.
-            if !resource.history.helm_generated && !resource.doc().is_empty(resource.doc().root()) {
-                self.move_one(resource, cluster_scoped, &mut fields)?;
-            }
-        }
-        self.check_ids(resources, &scopes)
+        let (hasher, threads) = (RandomState::new(), resources.threads());
+        let parts = threads.map(resources.as_mut_vec(), |part| {
+            let mut fields = Vec::new();
+            let move_one = |resource: &mut Resource| {
+                let cluster_scoped = resource.is_cluster_scoped(schema);
+                // Helm is told the namespace when it renders.
+                if !resource.history().helm_generated && !resource.doc().is_empty(resource.doc().root()) {
+                    self.move_one(resource, cluster_scoped, &mut fields)?;
+                }
+                Ok(hasher.hash_one(id(resource, schema)))
+            };
+            part.iter_mut().map(move_one).collect::<Result<Vec<_>, _>>()
+        });
+        self.check_ids(resources, &parts.into_iter().collect::<Result<Vec<_>, _>>()?.concat(), schema)
     }
 
     fn move_one(
@@ -173,25 +175,24 @@ impl NamespaceTransformer {
     }
 
     /// Kustomize compares after each resource; at the end there are the same conflicts.
-    fn check_ids(&self, resources: &ResourceSet, scopes: &[bool]) -> Result<(), TransformError> {
-        let id = |index: usize| {
-            let resource = &resources.as_slice()[index];
-            let namespace = effective_namespace(resource.namespace(), scopes[index]);
-            (resource.name(), namespace, resource.kind(), resource.api_version())
-        };
-        let hasher = RandomState::new();
-        let mut hashes: Vec<(u64, usize)> =
-            (0..resources.len()).map(|index| (hasher.hash_one(id(index)), index)).collect();
+    fn check_ids(&self, resources: &ResourceSet, hashes: &[u64], schema: &Schema) -> Result<(), TransformError> {
+        let resources = resources.as_slice();
+        let mut hashes: Vec<(u64, usize)> = hashes.iter().copied().zip(0..).collect();
         hashes.sort_unstable();
         let alike = hashes.chunk_by(|a, b| a.0 == b.0).filter(|alike| alike.len() > 1);
         let second = alike.filter_map(|alike| {
             let mut seen = HashSet::new();
-            alike.iter().map(|hash| hash.1).find(|index| !seen.insert(id(*index)))
+            alike.iter().map(|hash| hash.1).find(|index| !seen.insert(id(&resources[*index], schema)))
         });
         if let Some(index) = second.min() {
-            let (namespace, id) = (self.namespace.clone(), Box::new(resources.as_slice()[index].id()));
+            let (namespace, id) = (self.namespace.clone(), Box::new(resources[index].id()));
             return Err(TransformError::NamespaceConflict { namespace, id });
         }
         Ok(())
     }
+}
+
+/// By what kustomize tells resources apart once they are moved.
+fn id<'a>(resource: &'a Resource, schema: &Schema) -> [&'a str; 4] {
+    [resource.name(), resource.effective_namespace(schema), resource.kind(), resource.api_version()]
 }

@@ -1,6 +1,7 @@
 //! `replicas` and the `ReplicaCountTransformer`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::field_spec::{Field, Make, find_or_make, set_scalar};
 use super::{EachResource, TransformError, WantedNames, failed_at};
@@ -20,7 +21,7 @@ pub(crate) struct ReplicaCountTransformer {
 impl ReplicaCountTransformer {
     pub(crate) fn each(&self) -> impl EachResource + '_ {
         let wanted = WantedNames::new(self.replicas.iter().map(|replica| replica.name.as_str()));
-        let found = vec![false; self.replicas.len()];
+        let found = self.replicas.iter().map(|_| AtomicBool::new(false)).collect();
         Replicas { transformer: self, wanted, found, named: Vec::new(), fields: Vec::new() }
     }
 
@@ -63,11 +64,12 @@ impl ReplicaCountTransformer {
 }
 
 /// The transformer at work.
+#[derive(Clone)]
 struct Replicas<'a> {
     transformer: &'a ReplicaCountTransformer,
     wanted: WantedNames<'a>,
     /// For each replica whether there is a resource for it.
-    found: Vec<bool>,
+    found: Arc<[AtomicBool]>,
     /// The replicas that name the resource at hand.
     named: Vec<usize>,
     fields: Vec<Field>,
@@ -76,20 +78,24 @@ struct Replicas<'a> {
 impl EachResource for Replicas<'_> {
     fn transform(&mut self, resource: &mut Resource) -> Result<(), TransformError> {
         self.named.clear();
-        let previous = resource.history.previous.iter().map(|previous| previous.name);
+        let previous = resource.history().previous.iter().map(|previous| previous.name);
         self.named.extend(previous.chain([resource.name()]).flat_map(|name| self.wanted.entries(name)));
         self.named.sort_unstable();
         self.named.dedup();
         for at in &self.named {
             let replica = &self.transformer.replicas[*at];
-            self.found[*at] |= self.transformer.is_for(replica, resource);
+            self.found[*at].fetch_or(self.transformer.is_for(replica, resource), Relaxed);
             self.transformer.set(resource, replica, &mut self.fields)?;
         }
         Ok(())
     }
 
+    fn fork(&self) -> Option<Box<dyn EachResource + '_>> {
+        Some(Box::new(self.clone()))
+    }
+
     fn finish(&self) -> Result<(), TransformError> {
-        let missing = self.found.iter().position(|found| !found);
+        let missing = self.found.iter().position(|found| !found.load(Relaxed));
         missing.map_or(Ok(()), |at| Err(self.transformer.not_found(&self.transformer.replicas[at])))
     }
 }
@@ -102,5 +108,5 @@ fn has_had_id(resource: &Resource, name: &str, wanted: [&str; 3]) -> bool {
     matches(wanted[0], group)
         && matches(wanted[1], version)
         && (had_both(resource.kind(), resource.name())
-            || resource.history.previous.iter().any(|previous| had_both(previous.kind, previous.name)))
+            || resource.history().previous.iter().any(|previous| had_both(previous.kind, previous.name)))
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 /// Which entries of a list want which name.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct WantedNames<'a> {
     by_name: HashMap<&'a str, Vec<usize>>,
     /// A bit for each length that a wanted name has: most names are told by it.

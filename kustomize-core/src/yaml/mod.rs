@@ -46,18 +46,38 @@ pub(crate) use presentation::Presentation;
 use resolve::Dialect;
 pub(crate) use to_serde::Value as SerdeValue;
 
+use crate::threads::Threads;
+
 /// Reads the documents of a manifest file as kustomize's `ByteReader` does:
 /// separated first, then parsed one by one as go-yaml v3 does, anchors expanded.
 /// Empty documents are left out.
 pub(crate) fn parse(source: Arc<SourceText>, limits: &Limits) -> Result<Vec<Document>, ParseError> {
+    parse_each(Threads::ONE, source, limits, std::convert::identity)
+}
+
+/// As [`parse`], several documents at a time, with a first look at each.
+pub(crate) fn parse_each<T: Send>(
+    threads: Threads,
+    source: Arc<SourceText>,
+    limits: &Limits,
+    look: impl Fn(Document) -> T + Sync,
+) -> Result<Vec<T>, ParseError> {
     check_size(&source, limits)?;
     let source = with_unix_line_ends(source);
-    let mut documents = Vec::new();
-    for range in split::documents(&source.text)? {
-        documents.extend(parse_document(&source, range, limits)?);
+    let ranges = split::documents(&source.text)?;
+    let parts = threads.ranges(ranges.len(), |part| {
+        let mut found = Vec::with_capacity(part.len());
+        for range in &ranges[part] {
+            let document = parse_document(&source, range.clone(), limits)?;
+            found.extend(document.filter(|document| !document.is_null(document.root())).map(&look));
+        }
+        Ok(found)
+    });
+    let mut found = Vec::with_capacity(ranges.len());
+    for part in parts {
+        found.append(&mut part?);
     }
-    documents.retain(|document| !document.is_null(document.root()));
-    Ok(documents)
+    Ok(found)
 }
 
 fn parse_document(
