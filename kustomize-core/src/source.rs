@@ -205,19 +205,36 @@ impl Directory {
     }
 }
 
-/// Reads a file at `real`, which errors call `path`, after a look at what `kind` it is.
-fn read_file(real: &Path, kind: &fs::Metadata, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
-    use std::io::Read;
+/// Opens a file without following a link, and without waiting if it is a FIFO.
+#[cfg(unix)]
+fn open_itself(real: &Path) -> io::Result<fs::File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    Ok(rustix::fs::open(real, flags, Mode::empty())?.into())
+}
+
+#[cfg(not(unix))]
+fn open_itself(_: &Path) -> io::Result<fs::File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Whether something of this `kind`, which errors call `path`, may be read.
+fn check_kind(kind: &fs::Metadata, path: &Path, limit: u64) -> Result<(), ReadError> {
     if !kind.is_file() {
         return Err(ReadError::WrongKind { path: path.to_owned(), wanted: "regular file" });
     }
     if kind.len() > limit {
         return Err(ReadError::TooLarge { path: path.to_owned(), limit });
     }
+    Ok(())
+}
+
+/// Reads a file of this `kind`, which errors call `path`.
+fn read_open(file: fs::File, kind: &fs::Metadata, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    use std::io::Read;
     // As long as it was said to be, and no attempt to read on; those of /proc and the like do not say.
     let length = if kind.len() > 0 { kind.len() } else { limit.saturating_add(1) };
     let mut bytes = Vec::with_capacity(kind.len() as usize);
-    let file = fs::File::open(real).map_err(|error| io_error(path, error))?;
     file.take(length).read_to_end(&mut bytes).map_err(|error| io_error(path, error))?;
     if bytes.len() as u64 > limit {
         return Err(ReadError::TooLarge { path: path.to_owned(), limit });
@@ -253,14 +270,17 @@ impl FileSource for Directory {
         let real = self.locate(path)?;
         // Asked before opening: opening a FIFO would wait for a writer.
         let kind = fs::metadata(&real).map_err(|error| io_error(path, error))?;
-        read_file(&real, &kind, path, limit)
+        check_kind(&kind, path, limit)?;
+        let file = fs::File::open(real).map_err(|error| io_error(path, error))?;
+        read_open(file, &kind, path, limit)
     }
 
     fn read_resolved(&self, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
-        let real = self.within(path);
-        let kind = fs::symlink_metadata(&real).map_err(|error| io_error(path, error))?;
-        // It may have become a link since.
-        if kind.is_symlink() { self.read(path, limit) } else { read_file(&real, &kind, path, limit) }
+        // It may have become a link since, or be gone: the long way knows what to say.
+        let Ok(file) = open_itself(&self.within(path)) else { return self.read(path, limit) };
+        let kind = file.metadata().map_err(|error| io_error(path, error))?;
+        check_kind(&kind, path, limit)?;
+        read_open(file, &kind, path, limit)
     }
 
     fn local_path(&self, path: &Path) -> Option<PathBuf> {
