@@ -115,7 +115,7 @@ pub(crate) fn config_map(
 ) -> Result<Resource, GenerateError> {
     let sources = Sources { envs: &args.envs, literals: &args.literals, files: &args.files };
     let data = data_of("ConfigMap", &args.name, sources, read_file)?;
-    let mut doc = base("ConfigMap", &args.name, &args.namespace);
+    let mut doc = base("ConfigMap", &args.name, &args.namespace, &data);
     add_config_map_data(&mut doc, &data);
     Ok(finish(doc, &merged_options(args.options.as_ref(), global), &args.behavior))
 }
@@ -128,7 +128,7 @@ pub(crate) fn secret(
 ) -> Result<Resource, GenerateError> {
     let sources = Sources { envs: &args.envs, literals: &args.literals, files: &args.files };
     let data = data_of("Secret", &args.name, sources, read_file)?;
-    let mut doc = base("Secret", &args.name, &args.namespace);
+    let mut doc = base("Secret", &args.name, &args.namespace, &data);
     let kind = if args.kind.is_empty() { "Opaque" } else { &args.kind };
     let root = doc.root();
     push_string(&mut doc, root, "type", kind, Style::Plain);
@@ -162,9 +162,17 @@ fn data_of<'a>(
     Ok(data)
 }
 
-fn base(kind: &str, name: &str, namespace: &str) -> Document {
+/// What a resource needs besides its data, if it has no labels or annotations:
+/// nodes, and bytes of text without its name and that with the hash.
+const OTHER_NODES: usize = 13;
+const OTHER_TEXT: usize = 64;
+
+/// The fields before the data, with room for it.
+fn base(kind: &str, name: &str, namespace: &str, data: &Data<'_>) -> Document {
     let mut doc = Document::new(Arc::default());
-    doc.reserve(24);
+    doc.reserve(OTHER_NODES + 2 * data.len());
+    let data_text: usize = data.iter().map(|(key, value)| key.len() + value.len() * 4 / 3 + 4).sum();
+    doc.reserve_text(OTHER_TEXT + 2 * name.len() + data_text);
     let root = doc.root();
     for (key, text) in [("apiVersion", "v1"), ("kind", kind)] {
         push_string(&mut doc, root, key, text, Style::Plain);
