@@ -1,5 +1,6 @@
 //! Where a build reads files: a directory, memory, or a Git tree.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -194,8 +195,15 @@ impl Directory {
     }
 
     /// Where `path` is, links not followed.
-    fn within(&self, path: &Path) -> PathBuf {
-        self.root.join(path.strip_prefix("/").unwrap_or(path))
+    fn within<'a>(&self, path: &'a Path) -> Cow<'a, Path> {
+        if self.is_everything() && path.is_absolute() {
+            return path.into();
+        }
+        self.root.join(path.strip_prefix("/").unwrap_or(path)).into()
+    }
+
+    fn is_everything(&self) -> bool {
+        self.root.as_os_str() == "/"
     }
 
     /// The real path of `path`, inside the root.
@@ -254,7 +262,7 @@ impl FileSource for Directory {
     fn resolve(&self, path: &Path) -> Result<Resolved, ReadError> {
         let real = self.locate(path)?;
         let inside = real.strip_prefix(&self.root).unwrap_or(&real);
-        let resolved = if self.root == Path::new("/") { Path::new("/").join(inside) } else { inside.to_owned() };
+        let resolved = if self.is_everything() { Path::new("/").join(inside) } else { inside.to_owned() };
         Ok(Resolved::new(resolved, real.is_dir()))
     }
 

@@ -4,12 +4,12 @@
 //! booleans are not taken for strings.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::value::{StrDeserializer, StringDeserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
 
+use crate::short_text::same;
 use crate::yaml::{Document, Kind, NodeId, Tag, number};
 
 /// Decodes `node`; a field that the type does not have is an error.
@@ -27,7 +27,7 @@ pub(crate) fn lenient<T: DeserializeOwned>(doc: &Document, node: NodeId) -> Resu
 /// The field that `key` names: the one spelt like it, else the first that
 /// differs from it only in case.
 pub(crate) fn match_field(fields: &'static [&'static str], key: &str) -> Option<&'static str> {
-    let exact = fields.iter().find(|field| **field == key);
+    let exact = fields.iter().find(|field| same(field, key));
     exact.or_else(|| fields.iter().find(|field| field.eq_ignore_ascii_case(key))).copied()
 }
 
@@ -170,18 +170,18 @@ impl<'a> Decoder<'a> {
     /// The entries by the field they set. Where two spellings of a field are
     /// given, JSON's sorted order decides that the later one counts.
     fn fields(&self, fields: &'static [&'static str]) -> Result<Vec<(&'static str, NodeId)>, DecodeError> {
-        let mut found: BTreeMap<&str, (&'static str, NodeId)> = BTreeMap::new();
+        let mut found: Vec<(&'static str, &str, NodeId)> = Vec::new();
         for (key, value) in self.entries()? {
             match match_field(fields, self.doc.text(key)) {
-                Some(field) => {
-                    found.insert(self.doc.text(key), (field, value));
-                }
+                Some(field) => found.push((field, self.doc.text(key), value)),
                 None if self.unknown == Unknown::Ignore => {}
                 None => return Err(self.unknown_field(fields, key)),
             }
         }
-        let by_field: BTreeMap<&'static str, NodeId> = found.into_values().collect();
-        Ok(by_field.into_iter().collect())
+        found.sort_by_key(|(field, key, _)| (*field, *key));
+        let later = found.iter().skip(1).map(|(field, ..)| Some(*field)).chain([None]);
+        let last = found.iter().zip(later).filter(|((field, ..), later)| Some(*field) != *later);
+        Ok(last.map(|((field, _, value), _)| (*field, *value)).collect())
     }
 
     fn unknown_field(&self, fields: &'static [&'static str], key: NodeId) -> DecodeError {
