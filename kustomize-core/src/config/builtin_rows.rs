@@ -172,28 +172,16 @@ pub(crate) fn source() -> String {
     ];
     let mut source = Source::default();
     for (name, rows) in lists {
-        let mut rows = table(rows);
-        rows.sort_by(|a, b| compare_types((a.group, a.version, a.kind), (b.group, b.version, b.kind)));
-        let range = source.add(rows);
-        source.lists += &format!("const {name}: Range<usize> = {range};\n");
+        source.add_list(name, table(rows));
     }
     let mut targets: Vec<_> = NAME_REFERENCES.iter().map(|(target, rows)| (typed(target), rows)).collect();
     targets.sort_by(|(a, _), (b, _)| compare_types(*a, *b));
     let first = source.count;
-    for ((group, version, kind), rows) in &targets {
-        let referrers = source.add(table(rows));
-        let [group, version, kind] = [group, version, kind].map(|part| source.part(part));
-        source.targets +=
-            &format!("    Target {{ group: {group}, version: {version}, kind: {kind}, referrers: {referrers} }},\n");
+    for (target, rows) in &targets {
+        source.add_target(*target, table(rows));
     }
-    let Source { text, rows, count, lists, targets: lines, .. } = source;
-    format!(
-        "{lists}const REFERRERS: Range<usize> = {first}..{count};\n\
-         static TEXT: &str = {text:?};\n\
-         static ROWS: [Row; {count}] = [\n{rows}];\n\
-         static TARGETS: [Target; {}] = [\n{lines}];\n",
-        targets.len()
-    )
+    source.lists += &format!("const REFERRERS: Range<usize> = {first}..{};\n", source.count);
+    source.write(targets.len())
 }
 
 #[derive(Default)]
@@ -210,6 +198,28 @@ struct Source {
 }
 
 impl Source {
+    fn add_list(&mut self, name: &str, mut rows: Vec<Row>) {
+        rows.sort_by(|a, b| compare_types((a.group, a.version, a.kind), (b.group, b.version, b.kind)));
+        let range = self.add(rows);
+        self.lists += &format!("const {name}: Range<usize> = {range};\n");
+    }
+
+    fn add_target(&mut self, (group, version, kind): (&str, &str, &str), rows: Vec<Row>) {
+        let referrers = self.add(rows);
+        let [group, version, kind] = [group, version, kind].map(|part| self.part(part));
+        self.targets +=
+            &format!("    Target {{ group: {group}, version: {version}, kind: {kind}, referrers: {referrers} }},\n");
+    }
+
+    fn write(self, targets: usize) -> String {
+        let Self { text, rows, count, lists, targets: lines, .. } = self;
+        format!(
+            "{lists}static TEXT: &str = {text:?};\n\
+             static ROWS: [Row; {count}] = [\n{rows}];\n\
+             static TARGETS: [Target; {targets}] = [\n{lines}];\n"
+        )
+    }
+
     /// Adds rows; which they are.
     fn add(&mut self, rows: Vec<Row>) -> String {
         let first = self.count;
