@@ -52,11 +52,21 @@ fn the_output_and_the_first_error_are_the_same_on_any_number_of_threads() {
         commonAnnotations: {a: 'true', b: c}\nimages: [{name: app, newTag: '2'}]\nreplicas: [{name: d3, count: 4}]\n\
         patches: [{target: {kind: Deployment, labelSelector: tier=x}, patch: '{apiVersion: apps/v1, kind: Deployment, \
         metadata: {name: x}, spec: {paused: true}}'}]\n";
+    let replacements = |[one, all]: [&str; 2]| {
+        format!(
+            "resources: [all.yaml]\nreplacements:\n- sourceValue: v\n  targets:\n  - {{select: {{kind: Deployment}}, \
+             fieldPaths: [spec.a.b, spec.c], options: {{create: true}}}}\n  - {{select: {{name: d3000}}, fieldPaths: [{one}]}}\n\
+             - {{sourceValue: w, targets: [{{select: {{kind: Deployment}}, fieldPaths: [{all}]}}]}}\n"
+        )
+    };
     let (valid, broken) = (manifests(&[]), manifests(&[1500, 4200]));
     let twice = format!("{valid}{}", &valid[..valid.len() / 2]);
     for (kustomization, manifests, is_valid) in [
         (all, &valid, true),
         ("resources: [all.yaml]\nsortOptions: {order: fifo}\n", &valid, true),
+        (&replacements(["spec.a.b", "spec.c"]), &valid, true),
+        // The first replacement that fails does so in the middle, others at both ends.
+        (&replacements(["spec.one", "spec.all"]), &valid, false),
         (all, &broken, false),
         (all, &twice, false),
         ("resources: [all.yaml]\nreplicas: [{name: d1, count: 4}]\n", &valid, false),

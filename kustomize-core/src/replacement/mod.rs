@@ -25,6 +25,7 @@ use crate::kustomization::{
 use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
 use crate::selector::{CompiledSelector, SelectorError};
+use crate::threads::Threads;
 use crate::yaml::{self, Document, Kind, Limits, ParseError};
 
 pub use follow::PathError;
@@ -202,10 +203,11 @@ impl Replacements {
 
     /// Carries them out one after the other; each sees what those before it did.
     pub(crate) fn apply(&self, resources: &mut ResourceSet) -> Result<(), ReplacementError> {
-        self.apply_to(resources.as_mut_vec())
+        let threads = resources.threads();
+        self.apply_to(resources.as_mut_vec(), threads)
     }
 
-    fn apply_to(&self, resources: &mut [Resource]) -> Result<(), ReplacementError> {
+    fn apply_to(&self, resources: &mut [Resource], threads: Threads) -> Result<(), ReplacementError> {
         let mut ids = Ids::new(resources);
         let mut left = &self.replacements[..];
         while let Some((first, others)) = left.split_first() {
@@ -214,7 +216,7 @@ impl Replacements {
                 apply_one(first, resources, &mut ids)?;
                 left = others;
             } else {
-                run.apply(resources)?;
+                run.apply(resources, threads)?;
                 left = &left[run.len..];
             }
         }

@@ -14,6 +14,7 @@ use super::value::Value;
 use super::{Fields, ReplacementError, Selection, Source, Target};
 use crate::kustomization::{Selector, TargetSelector};
 use crate::resource::Resource;
+use crate::threads::Threads;
 use crate::yaml::Document;
 
 /// How many resources may be noted as selected, which bounds the memory for them.
@@ -48,6 +49,9 @@ struct Planned {
     /// The same, if it is as simple as that.
     plain: Option<PlainWrite>,
 }
+
+/// The number of a target and its error.
+type Failure = (u32, ReplacementError);
 
 /// The targets that select the same resources.
 #[derive(Default)]
@@ -123,11 +127,18 @@ impl<'a> Run<'a> {
     }
 
     /// Carries them out. If several fail, the error is that of the first.
-    pub(super) fn apply(&self, resources: &mut [Resource]) -> Result<(), ReplacementError> {
-        let mut first_error = None;
+    pub(super) fn apply(&self, resources: &mut [Resource], threads: Threads) -> Result<(), ReplacementError> {
+        let mut written: Vec<_> = resources.iter_mut().zip(&self.selected_by).collect();
+        let failures = threads.map(&mut written, |part| self.apply_to(part)).into_iter().flatten();
+        failures.min_by_key(|(number, _)| *number).map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// The first target that fails, with its error.
+    fn apply_to(&self, resources: &mut [(&mut Resource, &Vec<u32>)]) -> Option<Failure> {
+        let mut first = None;
         let mut end = self.targets.len() as u32;
         let (mut keys, mut places) = (Keys::default(), Places::new(&self.layout));
-        for (resource, selections) in resources.iter_mut().zip(&self.selected_by) {
+        for (resource, selections) in resources {
             let targets = self.targets_of(selections);
             // Behind an error nothing counts but an earlier one.
             let targets = &targets[..targets.partition_point(|number| *number < end)];
@@ -137,11 +148,12 @@ impl<'a> Run<'a> {
             self.reserve(resource.doc_mut(), selections);
             keys.forget();
             places.forget();
-            if let Err((number, error)) = self.write(resource, targets, &mut places, &mut keys) {
-                (first_error, end) = (Some(error), number);
+            if let Err(failure) = self.write(resource, targets, &mut places, &mut keys) {
+                end = failure.0;
+                first = Some(failure);
             }
         }
-        first_error.map_or(Ok(()), Err)
+        first
     }
 
     /// The targets of all these selections, in order.
@@ -165,14 +177,14 @@ impl<'a> Run<'a> {
         doc.reserve_text(selections().map(|selected| selected.text).sum::<usize>().min(MAX_RESERVED_TEXT));
     }
 
-    /// Writes to these targets, and gives the number of the one that fails.
+    /// Writes to these targets up to the one that fails.
     fn write(
         &self,
         resource: &mut Resource,
         targets: &[u32],
         places: &mut Places<'_>,
         keys: &mut Keys,
-    ) -> Result<(), (u32, ReplacementError)> {
+    ) -> Result<(), Failure> {
         let mut left = targets;
         while !left.is_empty() {
             left = self.write_plain(resource.doc_mut(), left, places);
@@ -256,7 +268,7 @@ mod tests {
         let mut ids = Ids::new(&each);
         let done = fields.iter().try_for_each(|fields| apply_one(fields, &mut each, &mut ids));
         let expected = printed(&each, done);
-        let done = super::super::Replacements { replacements: fields }.apply_to(&mut all);
+        let done = super::super::Replacements { replacements: fields }.apply_to(&mut all, Threads::ONE);
         [expected, printed(&all, done)]
     }
 
