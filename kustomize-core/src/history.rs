@@ -23,21 +23,6 @@ pub(crate) struct History {
     pub(crate) helm_generated: bool,
 }
 
-impl History {
-    /// That of a resource of which there is nothing to remember.
-    pub(crate) const EMPTY: &Self = &Self {
-        previous: PreviousIds { texts: String::new(), ids: Vec::new() },
-        prefixes: Affixes(None),
-        suffixes: Affixes(None),
-        referring_vars: Vec::new(),
-        needs_hash: false,
-        behavior: Behavior::Unspecified,
-        allow_name_change: false,
-        allow_kind_change: false,
-        helm_generated: false,
-    };
-}
-
 /// Prefixes or suffixes. All resources of an overlay got the same ones, and share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Affixes(Option<Arc<[Arc<str>]>>);

@@ -49,7 +49,7 @@ pub(crate) fn read_helm(bytes: Vec<u8>, path: &Path, limits: &Limits) -> Result<
 
 /// kustomize does so by an annotation, for which a list without metadata is given some.
 fn mark_as_helm_s(resource: &mut Resource) {
-    resource.place = None;
+    resource.set_place(None);
     resource.history_mut().helm_generated = true;
     if resource.doc().get(resource.doc().root(), "metadata").is_none() {
         let doc = resource.doc_mut();
@@ -152,7 +152,7 @@ fn resource(doc: Document, file: &Arc<ManifestFile>) -> Resource {
     // Items of lists have a text of their own, and so no line in the file.
     let offset = doc.offset(doc.root()).filter(|_| file.is_of(doc.source()));
     let mut resource = Resource::new(doc);
-    resource.place = Some(Place::new(file, offset));
+    resource.set_place(Some(Place::new(file, offset)));
     crate::metadata::adopt_build_annotations(&mut resource);
     resource
 }

@@ -26,7 +26,7 @@ pub(crate) fn take_over(new: &mut Resource, old: &Resource) {
     }
     // A hash stays only if both want it.
     let needs_hash = new.history().needs_hash && old.history().needs_hash;
-    new.history = old.history.clone();
+    *new.history_mut() = old.history().clone();
     new.history_mut().needs_hash = needs_hash;
 }
 

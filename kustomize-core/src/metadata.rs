@@ -46,7 +46,7 @@ pub(crate) fn adopt_build_annotations(resource: &mut Resource) {
     let Some(annotations) = metadata_field(resource, "annotations") else { return };
     let doc = resource.doc();
     if doc.entries(annotations).any(|(key, _)| doc.text(key).starts_with(INTERNAL)) {
-        resource.history = Some(Arc::new(history(doc, annotations)));
+        *resource.history_mut() = history(doc, annotations);
     }
 }
 

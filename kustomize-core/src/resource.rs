@@ -18,16 +18,16 @@ use crate::yaml::{self, Document, EmitError, NodeId, Scalar};
 /// of the two changes.
 #[derive(Debug, Clone)]
 pub struct Resource {
-    manifest: Arc<Manifest>,
-    /// `None` as long as there is nothing to remember.
-    pub(crate) history: Option<Arc<History>>,
-    /// Where it was read, if it came from a file.
-    pub(crate) place: Option<Place>,
+    content: Arc<Content>,
 }
 
+/// All in one place, so that copying and dropping a resource is cheap.
 #[derive(Debug)]
-struct Manifest {
+struct Content {
     doc: Document,
+    history: History,
+    /// Where it was read, if it came from a file.
+    place: Option<Place>,
     /// The manifest as it is printed, kept for builds that share the resource.
     printed: OnceLock<Box<str>>,
 }
@@ -35,10 +35,11 @@ struct Manifest {
 /// About how many bytes a node takes when it is printed.
 const PRINTED_NODE: usize = 14;
 
-/// A manifest is copied to be changed.
-impl Clone for Manifest {
+/// A resource is copied to be changed.
+impl Clone for Content {
     fn clone(&self) -> Self {
-        Self { doc: self.doc.clone(), printed: OnceLock::new() }
+        let (doc, history, place) = (self.doc.clone(), self.history.clone(), self.place.clone());
+        Self { doc, history, place, printed: OnceLock::new() }
     }
 }
 
@@ -58,42 +59,41 @@ pub(crate) fn effective_namespace(namespace: &str, cluster_scoped: bool) -> &str
 
 impl Resource {
     pub(crate) fn new(doc: Document) -> Self {
-        let manifest = Manifest { doc, printed: OnceLock::new() };
-        Self { manifest: Arc::new(manifest), history: None, place: None }
+        let content = Content { doc, history: History::default(), place: None, printed: OnceLock::new() };
+        Self { content: Arc::new(content) }
     }
 
     pub(crate) fn doc(&self) -> &Document {
-        &self.manifest.doc
+        &self.content.doc
     }
 
     /// The manifest for writing; copied first if another resource shares it.
     pub(crate) fn doc_mut(&mut self) -> &mut Document {
-        let manifest = Arc::make_mut(&mut self.manifest);
-        manifest.printed.take();
-        &mut manifest.doc
+        let content = Arc::make_mut(&mut self.content);
+        content.printed.take();
+        &mut content.doc
     }
 
     /// What the build knows of it, for writing.
     pub(crate) fn history_mut(&mut self) -> &mut History {
-        Arc::make_mut(self.history.get_or_insert_default())
+        &mut Arc::make_mut(&mut self.content).history
     }
 
     /// What the build knows of it besides the manifest.
     pub(crate) fn history(&self) -> &History {
-        self.history.as_deref().unwrap_or(History::EMPTY)
+        &self.content.history
     }
 
     /// Tells apart resources that share no manifest, as long as they live.
     pub(crate) fn address(&self) -> usize {
-        Arc::as_ptr(&self.manifest).addr()
+        Arc::as_ptr(&self.content).addr()
     }
 
     /// About how much memory it takes, with its printed text but without the file's.
     pub(crate) fn bytes(&self) -> usize {
         let doc = self.doc();
-        let history = self.history();
-        let history = history.previous.bytes();
-        size_of::<Manifest>() + size_of::<History>() + doc.own_size() + doc.node_count() * PRINTED_NODE + history
+        let history = self.history().previous.bytes();
+        size_of::<Content>() + doc.own_size() + doc.node_count() * PRINTED_NODE + history
     }
 
     /// The manifest as kustomize prints it: YAML with sorted keys, without comments.
@@ -108,24 +108,25 @@ impl Resource {
     }
 
     pub(crate) fn write_yaml(&self, out: &mut Vec<u8>) -> Result<(), EmitError> {
-        match self.manifest.printed.get() {
+        match self.content.printed.get() {
             Some(printed) => out.extend_from_slice(printed.as_bytes()),
             None => yaml::emit(self.doc(), self.doc().root(), out)?,
         }
         Ok(())
     }
 
-    /// As [`Resource::write_yaml`], and remembers what it writes.
-    pub(crate) fn write_kept_yaml(&self, out: &mut Vec<u8>) -> Result<(), EmitError> {
-        let start = out.len();
-        self.write_yaml(out)?;
-        self.manifest.printed.get_or_init(|| yaml::printed_text(out[start..].to_vec()).into());
-        Ok(())
+    /// As [`Resource::to_yaml`], and remembers it.
+    pub(crate) fn kept_yaml(&self) -> Result<&str, EmitError> {
+        if let Some(printed) = self.content.printed.get() {
+            return Ok(printed);
+        }
+        let printed = self.to_yaml()?;
+        Ok(self.content.printed.get_or_init(|| printed.into()))
     }
 
     /// How long its text is with a separator; about so long if it is not remembered.
     pub(crate) fn yaml_len(&self) -> usize {
-        self.manifest.printed.get().map_or_else(|| self.doc().node_count() * PRINTED_NODE, |text| text.len() + 4)
+        self.content.printed.get().map_or_else(|| self.doc().node_count() * PRINTED_NODE, |text| text.len() + 4)
     }
 
     /// Its type, name and namespace as they are now.
@@ -154,10 +155,9 @@ impl Resource {
 
     /// Keeps the id it has now, before a step that may change it.
     pub(crate) fn store_previous_id(&mut self, cluster_scoped: bool) {
-        let doc = &self.manifest.doc;
+        let Content { doc, history, .. } = Arc::make_mut(&mut self.content);
         let namespace = effective_namespace(doc.namespace(), cluster_scoped);
-        let id = PreviousId { kind: doc.resource_kind(), name: doc.name(), namespace };
-        Arc::make_mut(self.history.get_or_insert_default()).previous.push(id);
+        history.previous.push(PreviousId { kind: doc.resource_kind(), name: doc.name(), namespace });
     }
 
     /// The namespace that it is in as kustomize compares ids: never empty.
@@ -203,7 +203,15 @@ impl Resource {
 
     /// Where it was read, if it came from a file.
     pub fn origin(&self) -> Option<Origin> {
-        self.place.as_ref().map(Place::origin)
+        self.place().map(Place::origin)
+    }
+
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.content.place.as_ref()
+    }
+
+    pub(crate) fn set_place(&mut self, place: Option<Place>) {
+        Arc::make_mut(&mut self.content).place = place;
     }
 
     pub(crate) fn metadata(&self) -> Option<NodeId> {

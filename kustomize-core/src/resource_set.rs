@@ -73,24 +73,33 @@ impl ResourceSet {
     ///
     /// [`BuildError::Emit`] as [`Resource::to_yaml`] fails for one of them.
     pub fn to_yaml(&self) -> Result<String, BuildError> {
-        let write = if self.keeps_text { Resource::write_kept_yaml } else { Resource::write_yaml };
-        let print = |range: Range<usize>| {
-            let resources = &self.resources[range.clone()];
-            // The first part has room for the others. What is not written to is not really there.
-            let room = if range.start == 0 { &self.resources } else { resources };
-            let mut out = Vec::with_capacity(room.iter().map(Resource::yaml_len).sum());
-            for (at, resource) in range.zip(resources) {
-                if at > 0 {
-                    out.extend_from_slice(b"---\n");
-                }
-                write(resource, &mut out).map_err(|source| unprintable(resource, source))?;
-            }
-            Ok(out)
-        };
-        let mut parts = self.threads.ranges(self.resources.len(), print).into_iter();
+        let parts = self.threads.ranges(self.resources.len(), |part| self.print(part));
+        let mut parts = parts.into_iter();
         let mut out = parts.next().transpose()?.unwrap_or_default();
         for part in parts {
-            out.extend_from_slice(&part?);
+            out.push_str(&part?);
+        }
+        Ok(out)
+    }
+
+    fn print(&self, part: Range<usize>) -> Result<String, BuildError> {
+        let resources = &self.resources[part.clone()];
+        // The first part has room for the others. What is not written to is not really there.
+        let room = if part.start == 0 { &self.resources } else { resources };
+        let room = room.iter().map(Resource::yaml_len).sum();
+        let separator = |at| if at > 0 { "---\n" } else { "" };
+        if self.keeps_text {
+            let mut out = String::with_capacity(room);
+            for (at, resource) in part.zip(resources) {
+                out.push_str(separator(at));
+                out.push_str(resource.kept_yaml().map_err(|source| unprintable(resource, source))?);
+            }
+            return Ok(out);
+        }
+        let mut out = Vec::with_capacity(room);
+        for (at, resource) in part.zip(resources) {
+            out.extend_from_slice(separator(at).as_bytes());
+            resource.write_yaml(&mut out).map_err(|source| unprintable(resource, source))?;
         }
         Ok(yaml::printed_text(out))
     }

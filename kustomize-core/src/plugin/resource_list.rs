@@ -183,7 +183,7 @@ pub(super) fn default_paths(resources: &mut [Resource]) {
 pub(super) fn read_output(output: Vec<u8>, program: &Path) -> Result<Vec<Resource>, BoxError> {
     let mut resources = manifest::read(output, program, &Limits::new())?;
     for resource in &mut resources {
-        resource.place = None;
+        resource.set_place(None);
         let before = string_map(resource.doc(), metadata_field(resource, "annotations"));
         let mut texts = before.clone();
         texts.retain(|key, _| !TRANSIENT.contains(&key.as_str()));
@@ -234,7 +234,7 @@ pub(super) fn update(resources: &mut ResourceSet, made: Vec<Resource>, schema: &
     all.retain_mut(|resource| match by_id.remove(&key(resource)) {
         Some(mut new) => {
             new.history_mut().referring_vars = std::mem::take(&mut resource.history_mut().referring_vars);
-            new.place = resource.place.take();
+            new.set_place(resource.place().cloned());
             *resource = new;
             true
         }

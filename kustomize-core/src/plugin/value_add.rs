@@ -136,9 +136,9 @@ fn set_namespace(resource: &mut Resource, namespace: &str, schema: &Schema) -> R
     alone.as_mut_vec().push(resource.clone());
     transformer.apply(&mut alone, schema)?;
     if let Some(changed) = alone.as_mut_vec().pop() {
-        let history = std::mem::take(&mut resource.history);
+        let history = std::mem::take(resource.history_mut());
         *resource = changed;
-        resource.history = history;
+        *resource.history_mut() = history;
     }
     Ok(())
 }
