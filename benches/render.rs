@@ -24,10 +24,13 @@ fn main() {
 }
 
 fn render(bencher: Bencher, workload: &Workload) {
+    render_with(bencher, workload, &BuildOptions::new());
+}
+
+fn render_with(bencher: Bencher, workload: &Workload, options: &BuildOptions) {
     let files = workload.memory();
-    let options = BuildOptions::new();
     bencher.counter(divan::counter::BytesCount::of_str(&workload.text())).bench_local(|| {
-        let built = build(black_box(&files), workload.root, &options).expect("builds");
+        let built = build(black_box(&files), workload.root, options).expect("builds");
         built.resources.to_yaml().expect("prints").len()
     });
 }
@@ -45,6 +48,12 @@ fn b_plain(bencher: Bencher, count: usize) {
 #[divan::bench(args = [100, 1_000, 10_000, 100_000], sample_count = 10)]
 fn b_all_transformers(bencher: Bencher, count: usize) {
     render(bencher, &workloads::mixed(count, true));
+}
+
+/// 10,000 resources with all transformers, on one thread and on more.
+#[divan::bench(args = [1, 2, 4], sample_count = 30)]
+fn b_threads(bencher: Bencher, threads: usize) {
+    render_with(bencher, &workloads::mixed(10_000, true), &BuildOptions::new().threads(threads));
 }
 
 #[divan::bench(args = [100, 1_000, 10_000, 100_000], sample_count = 10)]
