@@ -10,6 +10,8 @@ mod select;
 mod text;
 mod value;
 
+use std::borrow::Cow;
+
 use self::follow::{Finder, lookup};
 use self::keys::Keys;
 pub(crate) use self::path::FieldPath;
@@ -26,7 +28,7 @@ use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
 use crate::selector::{CompiledSelector, SelectorError};
 use crate::threads::Threads;
-use crate::yaml::{self, Document, Kind, Limits, ParseError};
+use crate::yaml::{self, Document, Kind, Limits, NodeId, ParseError};
 
 pub use follow::PathError;
 pub use value::PartError;
@@ -243,7 +245,8 @@ fn apply_one(fields: &Fields, resources: &mut [Resource], ids: &mut Ids) -> Resu
     for selector in targets {
         let (selection, target) = (Selection::new(selector)?, Target::new(selector));
         for index in ids.targets(&selection, resources) {
-            target.write(&mut resources[index], &source.value, &mut Keys::default())?;
+            let live = source.live.filter(|(resource, _)| *resource == index).map(|(_, node)| node);
+            target.write(&mut resources[index], &source.value, live, &mut Keys::default())?;
             if target.may_change_id {
                 ids.update(index, &resources[index]);
             }
@@ -259,7 +262,7 @@ struct Source {
     /// The resource that it is read from.
     resource: Option<usize>,
     /// The resource and the field, while the value is to follow what targets do to it.
-    live: Option<(usize, yaml::NodeId)>,
+    live: Option<(usize, NodeId)>,
 }
 
 impl Source {
@@ -305,7 +308,7 @@ impl Source {
 }
 
 /// Null, `{}` or `[]`.
-fn is_nothing(doc: &Document, node: yaml::NodeId) -> bool {
+fn is_nothing(doc: &Document, node: NodeId) -> bool {
     doc.is_null(node) || (!doc.is_scalar(node) && doc.is_empty(node))
 }
 
@@ -352,11 +355,23 @@ impl Target {
         Self { paths, options: target.options.clone().unwrap_or_default(), may_change_id }
     }
 
-    fn write(&self, resource: &mut Resource, value: &Value, keys: &mut Keys) -> Result<(), ReplacementError> {
-        let create = self.options.create.then(|| value.kind());
+    /// Writes the value to all fields. If it is that of a field of this resource,
+    /// `live`, each write is of what that field has become by then.
+    fn write(
+        &self,
+        resource: &mut Resource,
+        value: &Value,
+        live: Option<NodeId>,
+        keys: &mut Keys,
+    ) -> Result<(), ReplacementError> {
+        let mut value = Cow::Borrowed(value);
         for path in &self.paths {
-            if let Outcome::Unchanged { node, depth } = text::set(resource.doc_mut(), path, value, create) {
-                self.write_path(resource, (path, node, depth), value, create, keys)?;
+            let create = self.options.create.then(|| value.kind());
+            match text::set(resource.doc_mut(), path, &value, create) {
+                Outcome::Unchanged { node, depth } => {
+                    self.write_path(resource, (path, node, depth), (&mut value, live), create, keys)?;
+                }
+                Outcome::Written => refresh(&mut value, live, resource),
             }
             if resource.doc().own_size() > MAX_SIZE {
                 return Err(ReplacementError::TooLarge { resource: Box::new(resource.id()), limit: MAX_SIZE });
@@ -369,8 +384,8 @@ impl Target {
     fn write_path(
         &self,
         resource: &mut Resource,
-        (path, start, depth): (&FieldPath, yaml::NodeId, usize),
-        value: &Value,
+        (path, start, depth): (&FieldPath, NodeId, usize),
+        (value, live): (&mut Cow<'_, Value>, Option<NodeId>),
         create: Option<Kind>,
         keys: &mut Keys,
     ) -> Result<(), ReplacementError> {
@@ -394,8 +409,15 @@ impl Target {
             if let Err(source) = value.write(resource.doc_mut(), target, &self.options) {
                 return Err(ReplacementError::TargetPart { resource: id(resource), field: field(), source });
             }
+            refresh(value, live, resource);
         }
         Ok(())
+    }
+}
+
+fn refresh(value: &mut Cow<'_, Value>, live: Option<NodeId>, resource: &Resource) {
+    if let Some(node) = live {
+        *value = Cow::Owned(Value::of(resource.doc(), node));
     }
 }
 
@@ -492,6 +514,14 @@ text: bar
         assert_eq!(args.as_deref(), Some("args: [-x, abc]"));
         let created = line(WORD, "fieldPaths: ['new.[name=n].v'], options: {create: true}", "- name: n");
         assert_eq!(created.as_deref(), Some("- name: n"));
+    }
+
+    #[test]
+    fn a_source_that_is_written_to_is_read_again() {
+        let target = "{select: {name: target}, fieldPaths: [map.a, new], options: {create: true}}";
+        let made = replaced(&format!("- {{source: {{name: target, fieldPath: map}}, targets: [{target}]}}"));
+        let made = made.expect("replaced");
+        assert!(made.contains("map: {a: !!int ''}") && made.contains("new: {a: !!int ''}"), "{made}");
     }
 
     #[test]

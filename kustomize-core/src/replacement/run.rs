@@ -190,7 +190,7 @@ impl<'a> Run<'a> {
             left = self.write_plain(resource.doc_mut(), left, places);
             let Some((number, others)) = left.split_first() else { break };
             let Planned { target, value, .. } = &self.targets[*number as usize];
-            target.write(resource, &self.values[*value], keys).map_err(|error| (*number, error))?;
+            target.write(resource, &self.values[*value], None, keys).map_err(|error| (*number, error))?;
             places.look_again();
             left = others;
         }
