@@ -8,10 +8,13 @@ use std::hash::{BuildHasherDefault, Hasher};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Positions {
     /// By hash, the last entry of that hash.
-    last: HashMap<u64, usize, BuildHasherDefault<Hashed>>,
+    last: HashMap<u64, u32, BuildHasherDefault<Hashed>>,
     /// A position, and the entry before it with the same hash.
-    entries: Vec<(usize, Option<usize>)>,
+    entries: Vec<(u32, u32)>,
 }
+
+/// Before the first entry of a hash.
+const NONE: u32 = u32::MAX;
 
 impl Positions {
     pub(crate) fn reserve(&mut self, additional: usize) {
@@ -20,17 +23,17 @@ impl Positions {
     }
 
     pub(crate) fn add(&mut self, hash: u64, at: usize) {
-        let before = self.last.insert(hash, self.entries.len());
-        self.entries.push((at, before));
+        let before = self.last.insert(hash, self.entries.len() as u32);
+        self.entries.push((at as u32, before.unwrap_or(NONE)));
     }
 
     /// Those that were added with this hash, the last one first.
     pub(crate) fn candidates(&self, hash: u64) -> impl Iterator<Item = usize> {
-        let mut next = self.last.get(&hash).copied();
+        let mut next = self.last.get(&hash).copied().unwrap_or(NONE);
         std::iter::from_fn(move || {
-            let (at, before) = self.entries[next?];
+            let (at, before) = *self.entries.get(next as usize)?;
             next = before;
-            Some(at)
+            Some(at as usize)
         })
     }
 }

@@ -82,7 +82,8 @@ struct Search<'a> {
 struct PreviousNames<'a> {
     hasher: RandomState,
     positions: Positions,
-    entries: Vec<Entry<'a>>,
+    /// In the order of the resources, with the hash of the name.
+    entries: Vec<(u64, Entry<'a>)>,
     /// The entries of names that many resources had, by name and namespace.
     by_namespace: OnceLock<HashMap<(&'a str, &'a str), Vec<Entry<'a>>>>,
 }
@@ -387,14 +388,14 @@ impl<'a> PreviousNames<'a> {
             }
             entries
         });
-        let mut names =
-            Self { hasher, positions: Positions::default(), entries: Vec::new(), by_namespace: OnceLock::new() };
+        let mut parts = parts.into_iter();
+        let mut entries = parts.next().unwrap_or_default();
+        parts.for_each(|mut part| entries.append(&mut part));
+        let mut positions = Positions::default();
+        positions.reserve(entries.len());
         // Backwards, so that the resources of a name come in order.
-        for (hash, entry) in parts.into_iter().rev().flat_map(|part| part.into_iter().rev()) {
-            names.positions.add(hash, names.entries.len());
-            names.entries.push(entry);
-        }
-        names
+        entries.iter().enumerate().rev().for_each(|(at, (hash, _))| positions.add(*hash, at));
+        Self { hasher, positions, entries, by_namespace: OnceLock::new() }
     }
 
     /// Whether more than [`FEW`] resources had the name.
@@ -406,7 +407,8 @@ impl<'a> PreviousNames<'a> {
     fn entries_in<'b>(&'b self, name: &'b str, namespace: &'b str) -> &'b [Entry<'a>] {
         let by_namespace = self.by_namespace.get_or_init(|| {
             let mut found: HashMap<_, Vec<Entry<'a>>> = HashMap::new();
-            for entry in self.entries.iter().rev().filter(|entry| self.is_frequent(entry.name)) {
+            let entries = self.entries.iter().map(|(_, entry)| entry);
+            for entry in entries.filter(|entry| self.is_frequent(entry.name)) {
                 found.entry((entry.name, entry.namespace)).or_default().push(*entry);
             }
             found
@@ -415,7 +417,7 @@ impl<'a> PreviousNames<'a> {
     }
 
     fn entries(&self, name: &str) -> impl Iterator<Item = &Entry<'a>> {
-        let alike = self.positions.candidates(self.hasher.hash_one(name)).map(|at| &self.entries[at]);
+        let alike = self.positions.candidates(self.hasher.hash_one(name)).map(|at| &self.entries[at].1);
         alike.filter(move |entry| entry.name == name)
     }
 }

@@ -153,6 +153,11 @@ impl Clone for Document {
 impl Document {
     /// An empty document over `source`, with an empty mapping as root.
     pub(crate) fn new(source: Arc<SourceText>) -> Self {
+        Self::with_room(source, 1)
+    }
+
+    /// As [`new`](Self::new), with room for so many nodes.
+    pub(crate) fn with_room(source: Arc<SourceText>, room: usize) -> Self {
         let root = Node {
             kind: Kind::Mapping,
             style: Style::Plain,
@@ -164,7 +169,9 @@ impl Document {
             next: NONE,
         };
         let (owned, custom_tags) = (String::new(), Vec::new());
-        Self { source, owned, nodes: vec![root], root: NodeId(0), custom_tags, heads: OnceLock::new() }
+        let mut nodes = Vec::with_capacity(room);
+        nodes.push(root);
+        Self { source, owned, nodes, root: NodeId(0), custom_tags, heads: OnceLock::new() }
     }
 
     pub(crate) fn root(&self) -> NodeId {

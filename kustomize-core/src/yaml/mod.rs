@@ -73,7 +73,8 @@ pub(crate) fn parse_each<T: Send>(
         }
         Ok(found)
     });
-    let mut found = Vec::with_capacity(ranges.len());
+    let mut parts = parts.into_iter();
+    let mut found = parts.next().transpose()?.unwrap_or_default();
     for part in parts {
         found.append(&mut part?);
     }

@@ -27,9 +27,8 @@ pub(crate) fn parse(source: &Arc<SourceText>, range: Range<usize>, limits: &Limi
     if !is_simple_text(&source.text.as_bytes()[range.clone()]) {
         return None;
     }
-    let mut doc = Document::new(Arc::clone(source));
     // Manifests have a node for every seven to ten bytes; transformers add a few more.
-    doc.reserve(range.len() / 8 + 16);
+    let doc = Document::with_room(Arc::clone(source), range.len() / 8 + 16);
     let text = &source.text[..range.end];
     let depth = limits.depth.min(MAX_DEPTH);
     let mut parser = Parser { text, bytes: text.as_bytes(), at: range.start, doc, depth, scratch: String::new() };
