@@ -373,9 +373,7 @@ impl Target {
                 }
                 Outcome::Written => refresh(&mut value, live, resource),
             }
-            if resource.doc().own_size() > MAX_SIZE {
-                return Err(ReplacementError::TooLarge { resource: Box::new(resource.id()), limit: MAX_SIZE });
-            }
+            check_size(resource)?;
         }
         Ok(())
     }
@@ -409,9 +407,18 @@ impl Target {
             if let Err(source) = value.write(resource.doc_mut(), target, &self.options) {
                 return Err(ReplacementError::TargetPart { resource: id(resource), field: field(), source });
             }
+            // Before the next write, because each may double what is there.
+            check_size(resource)?;
             refresh(value, live, resource);
         }
         Ok(())
+    }
+}
+
+fn check_size(resource: &Resource) -> Result<(), ReplacementError> {
+    match resource.doc().own_size() {
+        0..=MAX_SIZE => Ok(()),
+        _ => Err(ReplacementError::TooLarge { resource: Box::new(resource.id()), limit: MAX_SIZE }),
     }
 }
 
@@ -522,6 +529,21 @@ text: bar
         let made = replaced(&format!("- {{source: {{name: target, fieldPath: map}}, targets: [{target}]}}"));
         let made = made.expect("replaced");
         assert!(made.contains("map: {a: !!int ''}") && made.contains("new: {a: !!int ''}"), "{made}");
+    }
+
+    #[test]
+    fn what_doubles_with_every_item_is_refused() {
+        let items = "{a: b}, ".repeat(40);
+        let text = format!("apiVersion: v1\nkind: T\nmetadata: {{name: t}}\nspec: {{list: [{items}]}}\n");
+        let limits = Limits::new();
+        let documents = yaml::parse(Arc::new(yaml::SourceText { text }), &limits).expect("valid");
+        let mut resources: Vec<Resource> = documents.into_iter().map(Resource::new).collect();
+        let text =
+            "- {source: {name: t, fieldPath: spec}, targets: [{select: {name: t}, fieldPaths: ['spec.list.*']}]}";
+        let doc = yaml::parse_v2(Arc::new(yaml::SourceText { text: text.to_owned() }), &limits).expect("valid");
+        let replacements = Replacements { replacements: decode::lenient(&doc, doc.root()).expect("decoded") };
+        let refused = replacements.apply_to(&mut resources, Threads::ONE);
+        assert!(matches!(refused, Err(ReplacementError::TooLarge { .. })), "{refused:?}");
     }
 
     #[test]
