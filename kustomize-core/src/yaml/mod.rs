@@ -26,6 +26,7 @@ pub(crate) mod resolve;
 mod round_trip_tests;
 mod scalar;
 mod scan;
+mod settle;
 mod split;
 mod timestamp;
 mod to_serde;
@@ -114,8 +115,13 @@ pub(crate) fn parse_text_as_written(
 pub(crate) fn parse_v2(source: Arc<SourceText>, limits: &Limits) -> Result<Document, ParseError> {
     check_size(&source, limits)?;
     let range = 0..source.text.len();
-    let document = parse_full::parse(&source, range, Dialect::V2, limits)?;
-    Ok(document.unwrap_or_else(|| null_document(source)))
+    match parse_fast::parse(&source, range.clone(), limits).and_then(settle::settled) {
+        Some(document) => Ok(document),
+        None => {
+            let document = parse_full::parse(&source, range, Dialect::V2, limits)?;
+            Ok(document.unwrap_or_else(|| null_document(source)))
+        }
+    }
 }
 
 /// What was printed, as text. Everything printed is UTF-8; nothing is copied unless that should not hold.

@@ -13,7 +13,7 @@ use super::merge;
 use super::presentation::{Placing, Presentation};
 use super::resolve::{self, Dialect, Plain};
 use super::scan::{Comments, Text};
-use super::{Document, Limits, NodeId, Scalar, SourceText, Style, Tag, number, parse_fast};
+use super::{Document, Limits, NodeId, Scalar, SourceText, Style, Tag, parse_fast, settle};
 
 const LONG_TAG_PREFIX: &str = "tag:yaml.org,2002:";
 
@@ -356,18 +356,8 @@ impl<'a> Builder<'a> {
             Some(Tag::Merge) => return Ok(self.text_node(start, Tag::Merge, style, value)),
             _ => Plain::Str,
         };
-        Ok(match meaning {
-            Plain::Null => self.text_node(start, Tag::Null, style, value),
-            Plain::Bool(value) => self.text_node(start, Tag::Bool, Style::Plain, if value { "true" } else { "false" }),
-            Plain::Int(int) => self.text_node(start, Tag::Int, Style::Plain, &int.to_string()),
-            Plain::Uint(int) => self.text_node(start, Tag::Int, Style::Plain, &int.to_string()),
-            // As `-0` it would be read as an integer, which has no sign.
-            Plain::Float(float) if float == 0.0 && float.is_sign_negative() => {
-                self.text_node(start, Tag::Float, Style::Plain, "-0.0")
-            }
-            Plain::Float(float) => self.text_node(start, Tag::Float, Style::Plain, &number::general(float)),
-            Plain::Timestamp(_) | Plain::Str => self.text_node(start, Tag::Str, style, value),
-        })
+        let (tag, style, text) = settle::scalar(meaning, style, value);
+        Ok(self.text_node(start, tag, style, &text))
     }
 
     fn set_tag(&mut self, node: NodeId, tag: Option<&str>) {

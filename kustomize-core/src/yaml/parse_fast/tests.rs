@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::yaml::resolve::Dialect;
-use crate::yaml::{Document, Limits, NodeId, SourceText, parse_full, split};
+use crate::yaml::{Document, Limits, NodeId, SourceText, parse_full, settle, split};
 
 /// All that there is to know of a node and those below it, a line for each.
 fn dump(doc: &Document, id: NodeId, depth: usize, out: &mut String) {
@@ -41,6 +41,34 @@ fn compare(text: &str) -> Result<bool, String> {
         }
     }
     Ok(all_fast)
+}
+
+/// As [`compare`], for the text as a kustomization file.
+fn compare_v2(text: &str) -> Result<bool, String> {
+    let source = Arc::new(SourceText { text: text.to_owned() });
+    let fast = super::parse(&source, 0..text.len(), &Limits::new()).and_then(settle::settled);
+    let full = parse_full::parse(&source, 0..text.len(), Dialect::V2, &Limits::new());
+    match (fast, full) {
+        (None, full) => Ok(matches!(full, Ok(None))),
+        (Some(fast), Ok(Some(full))) if dumped(&fast) == dumped(&full) => Ok(true),
+        (Some(fast), full) => {
+            let full = full.map(|full| full.as_ref().map(dumped));
+            Err(format!("{text:?}\nfast:\n{}\nfull:\n{full:?}", dumped(&fast)))
+        }
+    }
+}
+
+#[test]
+fn kustomizations_take_the_fast_path() {
+    for text in [
+        "# top\nresources:   # here\n- a.yaml\n- ../b\nnamePrefix: 'x-'\n",
+        "a: yes\nb: 0x10\nc: 1_000\nd: -0.0\ne: 1.50\nf: ~\ng:\nh: 2001-01-01\ni: on\nj: 017\nk: .inf\nl: 1e3\n",
+    ] {
+        assert_eq!(compare_v2(text), Ok(true), "{text:?}");
+    }
+    for text in ["1: a\n", "y: a\n", "~: a\n", "a: <<\n", "<<: {a: 1}\n"] {
+        assert_eq!(compare_v2(text), Ok(false), "{text:?}");
+    }
 }
 
 #[test]
@@ -98,6 +126,7 @@ fn files_of_the_corpora_are_read_alike_and_nearly_all_fast() {
     for text in texts {
         count += 1;
         fast += usize::from(compare(&text).unwrap_or_else(|difference| panic!("{difference}")));
+        compare_v2(&text).unwrap_or_else(|difference| panic!("{difference}"));
     }
     assert!(fast * 100 >= count * 95, "{fast} of {count} files take the fast path");
 }
@@ -186,14 +215,16 @@ proptest! {
 
     #[test]
     fn the_parsers_agree(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..20)) {
-        let compared = compare(&pieces.concat());
-        prop_assert!(compared.is_ok(), "{}", compared.unwrap_err());
+        for compared in [compare(&pieces.concat()), compare_v2(&pieces.concat())] {
+            prop_assert!(compared.is_ok(), "{}", compared.unwrap_err());
+        }
     }
 
     #[test]
     fn the_parsers_agree_on_lines(lines in prop::collection::vec((0..4_usize, prop::sample::select(LINES)), 0..16)) {
         let text: String = lines.iter().map(|(indent, line)| format!("{}{line}\n", "  ".repeat(*indent))).collect();
-        let compared = compare(&text);
-        prop_assert!(compared.is_ok(), "{}", compared.unwrap_err());
+        for compared in [compare(&text), compare_v2(&text)] {
+            prop_assert!(compared.is_ok(), "{}", compared.unwrap_err());
+        }
     }
 }
