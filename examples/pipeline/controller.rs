@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gitops_git::{Mirror, MirrorOptions, ObjectId, Remote, Revision, TreeReader};
 use gitops_sync::{Application, Cluster, Manifest, Plan, Report, Source, SyncOptions, plan, sync};
-use kustomize_core::{BuildOptions, build};
+use kustomize_core::{BuildOptions, Renderer};
 
 use crate::AnyError;
 
@@ -14,6 +14,8 @@ pub struct Controller {
     source: Source,
     mirror: Mirror,
     cluster: Cluster,
+    /// Keeps what a commit left as it was.
+    renderer: Renderer,
     seen: Option<ObjectId>,
 }
 
@@ -28,7 +30,7 @@ impl Controller {
         let source = application.sources().first().ok_or("the application has no source")?.clone();
         let remote = Remote::new(source.repo_url.parse()?);
         let mirror = Mirror::open(dir.join("controller"), remote, MirrorOptions::new())?;
-        Ok(Self { application, source, mirror, cluster, seen: None })
+        Ok(Self { application, source, mirror, cluster, renderer: Renderer::new(), seen: None })
     }
 
     /// One cheap request; the new commit, if the branch has moved.
@@ -51,7 +53,7 @@ impl Controller {
 
     /// Renders the overlay from the objects of the commit; no file is written.
     pub fn render(&self, change: &Change) -> Result<Vec<Manifest>, AnyError> {
-        let built = build(&change.tree, &self.source.path, &BuildOptions::new())?;
+        let built = self.renderer.build(&change.tree, &self.source.path, &BuildOptions::new())?;
         built.resources.iter().map(manifest).collect()
     }
 
