@@ -16,6 +16,9 @@ pub(crate) fn compare(a: &str, b: &str) -> Ordering {
     if x.is_ascii_alphabetic() && y.is_ascii_alphabetic() {
         return x.cmp(&y);
     }
+    if a.is_ascii() && b.is_ascii() {
+        return if less_ascii(a.as_bytes(), b.as_bytes(), common) { Ordering::Less } else { Ordering::Greater };
+    }
     let common = floor_char_boundary(a, common);
     if less(a, b, common) { Ordering::Less } else { Ordering::Greater }
 }
@@ -45,6 +48,25 @@ fn less(a: &str, b: &str, common: usize) -> bool {
         return a_number < b_number;
     }
     if a_digits != b_digits { a_digits < b_digits } else { x < y }
+}
+
+/// As [`less`] for texts of ASCII, which keys mostly are, without decoding characters.
+fn less_ascii(a: &[u8], b: &[u8], common: usize) -> bool {
+    let (x, y) = (a[common], b[common]);
+    if x.is_ascii_alphabetic() || y.is_ascii_alphabetic() {
+        return y.is_ascii_alphabetic() && (!x.is_ascii_alphabetic() || x < y);
+    }
+    let digits_before = a[..common].iter().rev().take_while(|byte| byte.is_ascii_digit());
+    let follows_number = (x == b'0' || y == b'0') && digits_before.into_iter().any(|byte| *byte != b'0');
+    let number = |text: &[u8]| {
+        let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
+        digits.fold((i64::from(follows_number), 0), |(value, digits), digit| {
+            (value.wrapping_mul(10).wrapping_add(i64::from(digit - b'0')), digits + 1)
+        })
+    };
+    let ((a_number, a_digits), (b_number, b_digits)): ((i64, usize), (i64, usize)) =
+        (number(&a[common..]), number(&b[common..]));
+    (a_number, a_digits, x) < (b_number, b_digits, y)
 }
 
 /// The digits at the start of a text after `start`, overflowing as Go's integers do, and how many they are.
@@ -122,6 +144,17 @@ mod tests {
         let mut keys = ["b10", "b9", "A", "_z", "a-10", "a-02", "a-1", "a", "a.b", "aa", "é", "z", "1", "01", "10"];
         sort_by(&mut keys, |a, b| compare(a, b));
         assert_eq!(keys, ["_z", "1", "01", "10", "A", "a", "a-1", "a-02", "a-10", "a.b", "aa", "b9", "b10", "z", "é"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn ascii_is_compared_as_any_text_is(start in "[a0-2_]{0,3}", a in "[ab0-2A_-]{1,4}", b in "[ab0-2A_-]{1,4}") {
+            let (a, b) = (start.clone() + &a, start + &b);
+            let common = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+            if common < a.len().min(b.len()) {
+                proptest::prop_assert_eq!(less_ascii(a.as_bytes(), b.as_bytes(), common), less(&a, &b, common), "{} {}", a, b);
+            }
+        }
     }
 
     #[test]
