@@ -157,6 +157,9 @@ impl<'a> Search<'a> {
     }
 
     fn referrer(&self, index: usize, resource: &'a Resource) -> Result<Referrer<'a>, TransformError> {
+        if has_null_version(resource.doc()) {
+            return Err(TransformError::NullVersion { resource: Box::new(resource.id()) });
+        }
         let cluster_scoped = resource.is_cluster_scoped(self.known.schema);
         Ok(Referrer {
             index,
@@ -478,6 +481,12 @@ pub(crate) fn account_namespaces(resource: &Resource) -> Result<Vec<&str>, Trans
         namespaces.push(doc.text(namespace));
     }
     Ok(namespaces)
+}
+
+/// Whether `apiVersion` is a null that is spelled out. Kustomize reads that in
+/// two ways, and fails when they disagree for a resource that can refer to others.
+fn has_null_version(doc: &Document) -> bool {
+    doc.get(doc.root(), "apiVersion").is_some_and(|version| doc.is_null(version) && !doc.text(version).is_empty())
 }
 
 /// Whether the resource was, under any of its former ids, of this type. Empty parts match everything.

@@ -441,7 +441,7 @@ mod tests {
             ("ssh://git@ssh.github.com:443/o/r.git", "ssh://git@ssh.github.com:443/o/r.git", "", None),
             ("https://u@dev.azure.com/o/p/_git/r//a/b", "https://u@dev.azure.com/o/p/_git/r", "/a/b", None),
             ("https://o.visualstudio.com/p/_git/r/a", "https://o.visualstudio.com/p/_git/r", "a", None),
-            ("file:///tmp/r", "file:///tmp/r", "", None),
+            ("file:///srv/r", "file:///srv/r", "", None),
             ("file://git@home/r.git//a", "file://git@home/r.git", "a", None),
             ("hTTps://gist.github.com/b.git", "https://gist.github.com/b.git", "", None),
         ] {

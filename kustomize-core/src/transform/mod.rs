@@ -102,6 +102,12 @@ pub enum TransformError {
         /// The resources that had the name.
         candidates: Vec<ResourceId>,
     },
+    /// A resource that can refer to others has a null as its `apiVersion`.
+    #[error("the apiVersion of {resource} is null, but its kind can refer to other resources")]
+    NullVersion {
+        /// The resource.
+        resource: Box<ResourceId>,
+    },
     /// The path of a name reference leads to a mapping that holds no name.
     #[error("the field '{path}' of {resource} is to refer to a resource, but has no 'name'")]
     NoName {
