@@ -72,51 +72,52 @@ struct Manifests<'a> {
 impl Manifests<'_> {
     fn read(&self, source: Arc<SourceText>) -> Result<Vec<Resource>, BuildError> {
         let documents = self.documents(source)?;
-        let source = documents.first().map(|doc| Arc::clone(doc.source())).unwrap_or_default();
+        let source = documents.first().map(|document| Arc::clone(document.doc().source())).unwrap_or_default();
         Ok(self.resources(self.expand_lists(documents)?, source))
     }
 
-    fn resources(&self, documents: Vec<Document>, source: Arc<SourceText>) -> Vec<Resource> {
+    fn resources(&self, mut documents: Vec<Resource>, source: Arc<SourceText>) -> Vec<Resource> {
         let file = ManifestFile::new(self.path, source);
-        documents.into_iter().map(|doc| resource(doc, &file)).collect()
+        documents.iter_mut().for_each(|document| settle(document, &file));
+        documents
     }
 
     /// The documents that say something. A file with a single `List` stands for its items.
-    fn documents(&self, source: Arc<SourceText>) -> Result<Vec<Document>, BuildError> {
+    fn documents(&self, source: Arc<SourceText>) -> Result<Vec<Resource>, BuildError> {
         let at = |source| BuildError::Yaml { path: self.path.to_owned(), source: Box::new(source) };
         let mut documents = yaml::parse_each(self.threads, source, self.limits, Checked::new).map_err(at)?;
-        if let [Checked { doc, .. }] = &documents[..]
-            && let Some(items) = unwrapped(doc)
+        if let [Checked { document, .. }] = &documents[..]
+            && let Some(items) = unwrapped(document.doc())
         {
             documents = items.into_iter().map(Checked::new).collect();
         }
-        let documents = documents.into_iter().filter(|checked| !is_nothing(&checked.doc, checked.doc.root()));
-        documents.map(|checked| self.resource(checked)).collect()
+        documents.retain(|Checked { document, .. }| !is_nothing(document.doc(), document.doc().root()));
+        documents.into_iter().map(|checked| self.resource(checked)).collect()
     }
 
-    fn resource(&self, Checked { doc, problem }: Checked) -> Result<Document, BuildError> {
-        let path = || self.path.to_owned();
-        let failed = |problem| BuildError::NotAResource { path: path(), line: doc.line(doc.root()), problem };
-        match problem.map(failed) {
-            Some(error) => Err(error),
-            None => Ok(doc),
-        }
+    fn resource(&self, Checked { document, problem }: Checked) -> Result<Resource, BuildError> {
+        let Some(problem) = problem else { return Ok(document) };
+        let line = document.doc().line(document.doc().root());
+        Err(BuildError::NotAResource { path: self.path.to_owned(), line, problem })
     }
 
     /// Replaces every resource whose kind ends in `List` by its items. They come
     /// after the rest of the file, and by way of JSON, as in kustomize.
-    fn expand_lists(&self, documents: Vec<Document>) -> Result<Vec<Document>, BuildError> {
+    fn expand_lists(&self, documents: Vec<Resource>) -> Result<Vec<Resource>, BuildError> {
+        if !documents.iter().any(|document| document.kind().ends_with("List")) {
+            return Ok(documents);
+        }
         let mut expanded = Vec::with_capacity(documents.len());
         let mut queue = VecDeque::from(documents);
-        while let Some(doc) = queue.pop_front() {
-            let kind = doc.get_text(doc.root(), "kind").unwrap_or_default();
+        while let Some(document) = queue.pop_front() {
+            let (doc, kind) = (document.doc(), document.kind());
             let items = if kind.ends_with("List") { doc.get(doc.root(), "items") } else { None };
             match items {
-                None => expanded.push(doc),
+                None => expanded.push(document),
                 Some(items) if doc.is_null(items) => {}
                 Some(items) if doc.is_sequence(items) => {
                     for item in doc.items(items) {
-                        queue.extend(self.item(&doc, item)?);
+                        queue.extend(self.item(doc, item)?);
                     }
                 }
                 Some(items) => {
@@ -129,7 +130,7 @@ impl Manifests<'_> {
         Ok(expanded)
     }
 
-    fn item(&self, list: &Document, item: NodeId) -> Result<Vec<Document>, BuildError> {
+    fn item(&self, list: &Document, item: NodeId) -> Result<Vec<Resource>, BuildError> {
         let at = |source| BuildError::Unprintable { path: self.path.to_owned(), source };
         let text = json::write_go(list, item, true).map_err(at)?;
         self.documents(Arc::new(SourceText { text }))
@@ -138,23 +139,23 @@ impl Manifests<'_> {
 
 /// A document, and what is wrong with it if it is to be a resource.
 struct Checked {
-    doc: Document,
+    document: Resource,
     problem: Option<String>,
 }
 
 impl Checked {
     fn new(doc: Document) -> Self {
-        Self { problem: problem(&doc), doc }
+        Self { problem: problem(&doc), document: Resource::new(doc) }
     }
 }
 
-fn resource(doc: Document, file: &Arc<ManifestFile>) -> Resource {
+/// Notes what else is known of a resource that was read.
+fn settle(resource: &mut Resource, file: &Arc<ManifestFile>) {
+    let doc = resource.doc();
     // Items of lists have a text of their own, and so no line in the file.
     let offset = doc.offset(doc.root()).filter(|_| file.is_of(doc.source()));
-    let mut resource = Resource::new(doc);
     resource.set_place(Some(Place::new(file, offset)));
-    crate::metadata::adopt_build_annotations(&mut resource);
-    resource
+    crate::metadata::adopt_build_annotations(resource);
 }
 
 /// What a resource lacks: kustomize asks for a kind, and for a name unless it is a list.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::history::{History, PreviousId};
 use crate::id::{Gvk, ResourceId, split_api_version};
 use crate::origin::{Origin, Place};
-use crate::schema::Schema;
+use crate::schema::{Schema, Scope};
 use crate::yaml::{self, Document, EmitError, NodeId, Scalar};
 
 /// A Kubernetes resource.
@@ -103,14 +103,14 @@ impl Resource {
     /// What YAML can say and JSON cannot: infinite numbers, keys that are not strings.
     pub fn to_yaml(&self) -> Result<String, EmitError> {
         let mut out = Vec::new();
-        self.write_yaml(&mut out)?;
+        self.write_yaml(&mut out, &mut yaml::Open::default())?;
         Ok(yaml::printed_text(out))
     }
 
-    pub(crate) fn write_yaml(&self, out: &mut Vec<u8>) -> Result<(), EmitError> {
+    pub(crate) fn write_yaml(&self, out: &mut Vec<u8>, open: &mut yaml::Open) -> Result<(), EmitError> {
         match self.content.printed.get() {
             Some(printed) => out.extend_from_slice(printed.as_bytes()),
-            None => yaml::emit(self.doc(), self.doc().root(), out)?,
+            None => yaml::emit_in(open, self.doc(), self.doc().root(), out)?,
         }
         Ok(())
     }
@@ -167,8 +167,11 @@ impl Resource {
 
     /// Whether resources of its type are known to have no namespace.
     pub(crate) fn is_cluster_scoped(&self, schema: &Schema) -> bool {
-        let (group, version) = self.group_version();
-        schema.is_cluster_scoped(group, version, self.kind())
+        let custom = || {
+            let (group, version) = self.group_version();
+            schema.custom_scope(group, version, self.kind())
+        };
+        self.doc().builtin_scope().or_else(custom) == Some(Scope::Cluster)
     }
 
     /// Its type.

@@ -96,10 +96,10 @@ impl ResourceSet {
             }
             return Ok(out);
         }
-        let mut out = Vec::with_capacity(room);
+        let (mut out, mut open) = (Vec::with_capacity(room), yaml::Open::default());
         for (at, resource) in part.zip(resources) {
             out.extend_from_slice(separator(at).as_bytes());
-            resource.write_yaml(&mut out).map_err(|source| unprintable(resource, source))?;
+            resource.write_yaml(&mut out, &mut open).map_err(|source| unprintable(resource, source))?;
         }
         Ok(yaml::printed_text(out))
     }

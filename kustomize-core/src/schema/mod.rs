@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 pub(crate) use fingerprint::fingerprint;
 pub use openapi::SchemaError;
-use table::{KUBERNETES, NodeIndex, Scope, Table};
+pub(crate) use table::Scope;
+use table::{KUBERNETES, NodeIndex, Table};
 
 /// The API that patches are merged by.
 ///
@@ -79,13 +80,18 @@ impl Schema {
     ///
     /// Kinds that no schema knows, so most custom resources, count as namespaced.
     pub fn is_cluster_scoped(&self, group: &str, version: &str, kind: &str) -> bool {
-        let of = |table: &Table| table.find(group, version, kind).and_then(|found| found.scope);
-        of(&KUBERNETES).or_else(|| self.custom.as_deref().and_then(of)) == Some(Scope::Cluster)
+        let scope = builtin_scope(group, version, kind).or_else(|| self.custom_scope(group, version, kind));
+        scope == Some(Scope::Cluster)
+    }
+
+    /// What a custom schema says of a type that the built-in one does not know.
+    pub(crate) fn custom_scope(&self, group: &str, version: &str, kind: &str) -> Option<Scope> {
+        self.custom.as_deref()?.find(group, version, kind)?.scope
     }
 
     /// Whether Kubernetes 1.21.2 itself serves this type.
     pub(crate) fn is_builtin(group: &str, version: &str, kind: &str) -> bool {
-        KUBERNETES.find(group, version, kind).is_some_and(|found| found.scope.is_some())
+        builtin_scope(group, version, kind).is_some()
     }
 
     /// The schema of a type, if it is known.
@@ -93,6 +99,11 @@ impl Schema {
         let table = self.custom.as_deref().unwrap_or(&KUBERNETES);
         Some(SchemaNode { table, index: table.find(group, version, kind)?.schema? })
     }
+}
+
+/// Whether resources of a type that Kubernetes 1.21.2 itself serves have a namespace.
+pub(crate) fn builtin_scope(group: &str, version: &str, kind: &str) -> Option<Scope> {
+    KUBERNETES.find(group, version, kind)?.scope
 }
 
 /// The schema of one value of a resource.

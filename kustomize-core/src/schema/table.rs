@@ -59,7 +59,7 @@ pub(super) struct Type {
 
 /// Whether resources of a type have a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     Cluster,
     Namespaced,
 }

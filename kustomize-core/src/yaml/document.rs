@@ -11,6 +11,8 @@
 use std::sync::{Arc, OnceLock};
 
 use super::{print, resolve};
+use crate::id::split_api_version;
+use crate::schema::{self, Scope};
 use crate::short_text::same;
 
 /// A file's text, shared by the documents that were parsed from it. Aligned so
@@ -32,6 +34,11 @@ const OWNED: u32 = 1 << 31;
 
 /// The room that a document makes at first for text of its own, in bytes.
 const FIRST_OWNED: usize = 96;
+
+/// The room for a document of so many nodes and for those that transformers add.
+fn roomy(nodes: usize) -> usize {
+    nodes + nodes / 8 + 12
+}
 
 /// Flags of a node: a collection written in flow style (`{}`, `[]`).
 const FLOW: u8 = 1;
@@ -115,6 +122,11 @@ struct Node {
     next: u32,
 }
 
+fn word_flag(style: Style, text: &str) -> u8 {
+    let is_word = style == Style::Plain && text.bytes().all(print::is_word_byte) && print::is_word(text);
+    if is_word { WORD } else { 0 }
+}
+
 /// One YAML document without anchors and aliases (the parser expands them).
 #[derive(Debug)]
 pub(crate) struct Document {
@@ -136,12 +148,14 @@ struct Heads {
     metadata: u32,
     name: u32,
     namespace: u32,
+    /// Of its type, if that is built in.
+    scope: Option<Scope>,
 }
 
 /// Documents are copied to be written to, so the copy has room for more.
 impl Clone for Document {
     fn clone(&self) -> Self {
-        let mut nodes = Vec::with_capacity(self.nodes.len() + self.nodes.len() / 8 + 16);
+        let mut nodes = Vec::with_capacity(roomy(self.nodes.len()));
         nodes.extend_from_slice(&self.nodes);
         let mut owned = String::with_capacity(self.owned.len() + FIRST_OWNED);
         owned.push_str(&self.owned);
@@ -407,6 +421,11 @@ impl Document {
         self.head_text(self.heads().namespace)
     }
 
+    /// Whether resources of its type have a namespace, if the type is built in.
+    pub(crate) fn builtin_scope(&self) -> Option<Scope> {
+        self.heads().scope
+    }
+
     fn head_text(&self, head: u32) -> &str {
         if head == NONE { "" } else { self.text(NodeId(head)) }
     }
@@ -420,22 +439,33 @@ impl Document {
         let at = |map, key| self.get(map, key).map_or(NONE, |id| id.0);
         let metadata = at(self.root, "metadata");
         let below = |key| if metadata == NONE { NONE } else { at(NodeId(metadata), key) };
-        Heads {
-            api_version: at(self.root, "apiVersion"),
-            kind: at(self.root, "kind"),
-            metadata,
-            name: below("name"),
-            namespace: below("namespace"),
+        let (api_version, kind) = (at(self.root, "apiVersion"), at(self.root, "kind"));
+        let (group, version) = split_api_version(self.head_text(api_version));
+        let scope = schema::builtin_scope(group, version, self.head_text(kind));
+        Heads { api_version, kind, metadata, name: below("name"), namespace: below("namespace"), scope }
+    }
+
+    /// To be called before the cell `id` becomes another value or has other children.
+    #[inline]
+    fn forget_heads(&mut self, id: NodeId) {
+        if let Some(heads) = self.heads.get() {
+            let is_at = |head| head != NONE && id == self.cell(NodeId(head));
+            if is_at(self.root.0) || is_at(heads.metadata) || is_at(heads.api_version) || is_at(heads.kind) {
+                self.heads.take();
+            }
         }
     }
 
-    /// To be called before `id` becomes another value or has other children.
+    /// To be called before the cell `id` gets one child more, which hides none of those it has.
     #[inline]
-    fn forget_heads(&mut self, id: NodeId) {
-        if let Some(heads) = self.heads.get()
-            && (id == self.cell(self.root) || heads.metadata != NONE && id == self.cell(NodeId(heads.metadata)))
-        {
-            self.heads.take();
+    fn forget_absent_heads(&mut self, id: NodeId) {
+        if let Some(heads) = self.heads.get() {
+            let is_at = |head| head != NONE && id == self.cell(NodeId(head));
+            let may_be_in_root = heads.api_version == NONE || heads.kind == NONE || heads.metadata == NONE;
+            let may_be_in_metadata = heads.name == NONE || heads.namespace == NONE;
+            if may_be_in_root && is_at(self.root.0) || may_be_in_metadata && is_at(heads.metadata) {
+                self.heads.take();
+            }
         }
     }
 
@@ -443,17 +473,13 @@ impl Document {
 
     /// A scalar that is in no collection yet.
     pub(crate) fn new_scalar(&mut self, scalar: Scalar<'_>) -> NodeId {
-        let (a, b) = self.own(scalar.text);
-        self.push_node(Node {
-            kind: Kind::Scalar,
-            style: scalar.style,
-            tag: scalar.tag,
-            flags: 0,
-            offset: NONE,
-            a,
-            b,
-            next: NONE,
-        })
+        let node = self.scalar_node(scalar, NONE);
+        self.push_node(node)
+    }
+
+    fn scalar_node(&mut self, Scalar { tag, style, text }: Scalar<'_>, next: u32) -> Node {
+        let (a, b) = self.own(text);
+        Node { kind: Kind::Scalar, style, tag, flags: word_flag(style, text), offset: NONE, a, b, next }
     }
 
     /// A plain scalar as [`new_source_scalar`](Self::new_source_scalar) makes
@@ -523,6 +549,11 @@ impl Document {
         child
     }
 
+    /// Gives back the room that is more than transformers need.
+    pub(crate) fn shrink(&mut self) {
+        self.nodes.shrink_to(roomy(self.nodes.len()));
+    }
+
     /// Makes room for this many nodes.
     pub(crate) fn reserve(&mut self, nodes: usize) {
         self.nodes.reserve(nodes);
@@ -572,19 +603,19 @@ impl Document {
     /// Replaces a scalar's text and keeps its tag and style. The tag is the one
     /// that the old text resolved to, as go-yaml settles it while it parses.
     pub(crate) fn set_text(&mut self, id: NodeId, text: &str) {
+        self.forget_heads(self.cell(id));
         let tag = if self.place(self.cell(id)).offset == NONE { self.raw_tag(id) } else { self.tag(id) };
         let (a, b) = self.own(text);
         let node = self.node_mut(id);
-        (node.a, node.b, node.tag, node.flags) = (a, b, tag, node.flags & !WORD);
+        (node.a, node.b, node.tag) = (a, b, tag);
+        node.flags = node.flags & !WORD | word_flag(node.style, text);
     }
 
     /// Makes the node this scalar, whatever it was.
     pub(crate) fn set_scalar(&mut self, id: NodeId, scalar: Scalar<'_>) {
         self.forget_heads(self.cell(id));
-        let (a, b) = self.own(scalar.text);
-        let node = self.node_mut(id);
-        let (style, tag) = (scalar.style, scalar.tag);
-        *node = Node { kind: Kind::Scalar, style, tag, flags: 0, offset: NONE, a, b, next: node.next };
+        let next = self.node(id).next;
+        *self.node_mut(id) = self.scalar_node(scalar, next);
     }
 
     /// Makes `id` what `with` is (same children), in its own place; `with` must not be used afterwards.
@@ -606,7 +637,7 @@ impl Document {
 
     /// Appends an item to a sequence (or a raw child to a mapping under construction).
     pub(crate) fn push(&mut self, parent: NodeId, child: NodeId) {
-        self.forget_heads(self.cell(parent));
+        self.forget_absent_heads(self.cell(parent));
         self.place_mut(child).next = NONE;
         let last = self.node(parent).b;
         if last == NONE {
@@ -867,6 +898,16 @@ mod tests {
         doc.set_value(metadata, "namespace", Scalar::plain("s"));
         doc.set_value(doc.root(), "apiVersion", Scalar::plain("v1"));
         assert_eq!((heads(&doc).as_str(), heads(&doc.clone()).as_str()), ("v1,K,m,s", "v1,K,m,s"));
+        assert_eq!(doc.builtin_scope(), None);
+        let kind = doc.get(doc.root(), "kind").expect("set before");
+        doc.set_text(kind, "Node");
+        assert_eq!((doc.builtin_scope(), doc.resource_kind()), (Some(Scope::Cluster), "Node"));
+        doc.set_value(doc.root(), "kind", Scalar::plain("Pod"));
+        assert_eq!(doc.builtin_scope(), Some(Scope::Namespaced));
+        doc.set_value(doc.root(), "apiVersion", Scalar::plain("v2"));
+        assert_eq!(doc.builtin_scope(), None);
+        doc.set_value(doc.root(), "kind", Scalar::plain("K"));
+        doc.set_value(doc.root(), "apiVersion", Scalar::plain("v1"));
         doc.remove(metadata, "name");
         assert_eq!(heads(&doc), "v1,K,,s");
         doc.set_children(metadata, &[]);

@@ -6,8 +6,7 @@ use std::cmp::Ordering;
 
 use super::error::EmitError;
 use super::scalar::{self, Meaning};
-use super::{Document, Kind, NodeId, natural};
-use crate::yaml::document::Children;
+use super::{Document, Kind, NodeId, Style, Tag, natural};
 use crate::yaml::print::{LONGEST_SIMPLE_KEY, Printer};
 
 /// Appends `id` and what is below it.
@@ -17,50 +16,68 @@ use crate::yaml::print::{LONGEST_SIMPLE_KEY, Printer};
 /// Where kustomize fails too: numbers that JSON does not have, keys below the
 /// root that are not strings, the same key twice, tags that don't fit.
 pub(crate) fn emit(doc: &Document, id: NodeId, out: &mut Vec<u8>) -> Result<(), EmitError> {
-    let mut emitter = Emitter { doc, printer: Printer::new(out), open: Vec::new(), entries: Vec::new() };
+    emit_in(&mut Open::default(), doc, id, out)
+}
+
+/// As [`emit`], for documents one after the other.
+pub(crate) fn emit_in(open: &mut Open, doc: &Document, id: NodeId, out: &mut Vec<u8>) -> Result<(), EmitError> {
+    open.clear();
+    let mut emitter = Emitter { doc, printer: Printer::new(out), open };
     emitter.node(id, false)?;
-    while let Some(frame) = emitter.open.last_mut() {
-        match frame {
-            Frame::Mapping { next, end, .. } if *next == *end => emitter.close(),
-            Frame::Mapping { next, .. } => {
-                let (key, value) = emitter.entries[*next];
+    while let Some(frame) = emitter.open.frames.last_mut() {
+        match &mut frame.items {
+            Items::Entries { next, end, .. } if *next == *end => emitter.close(),
+            Items::Entries { next, .. } => {
+                let (key, value) = emitter.open.entries[*next];
                 *next += 1;
                 emitter.entry(key, value)?;
             }
-            Frame::Sequence { items, .. } => match items.next() {
-                Some(item) => emitter.item(item)?,
-                None => emitter.close(),
-            },
+            Items::List(None) => emitter.close(),
+            Items::List(Some(item)) => {
+                let id = *item;
+                frame.items = Items::List(doc.next_sibling(id));
+                emitter.item(id)?;
+            }
         }
     }
     emitter.printer.end_line();
     Ok(())
 }
 
+/// The collections that are being printed, from the root inwards; on the heap,
+/// so that depth costs no stack, and kept, so that it is allocated once.
+#[derive(Default)]
+pub(crate) struct Open {
+    frames: Vec<Frame>,
+    /// The entries of all open mappings.
+    entries: Vec<(NodeId, NodeId)>,
+}
+
+impl Open {
+    fn clear(&mut self) {
+        self.frames.clear();
+        self.entries.clear();
+    }
+}
+
 /// A collection that is being printed.
-enum Frame<'a> {
-    /// Its sorted entries are `entries[start..end]`.
-    Mapping {
-        start: usize,
-        next: usize,
-        end: usize,
-        outer_indent: Option<usize>,
-        in_flow: bool,
-    },
-    Sequence {
-        items: Children<'a>,
-        outer_indent: Option<usize>,
-        in_flow: bool,
-    },
+struct Frame {
+    items: Items,
+    outer_indent: Option<usize>,
+    in_flow: bool,
+}
+
+enum Items {
+    /// The sorted entries of a mapping are `entries[start..end]`.
+    Entries { start: usize, next: usize, end: usize },
+    /// The next item of a sequence.
+    List(Option<NodeId>),
 }
 
 struct Emitter<'a, 'o> {
     doc: &'a Document,
     printer: Printer<'o>,
-    /// From the root inwards; on the heap, so that depth costs no stack.
-    open: Vec<Frame<'a>>,
-    /// The entries of all open mappings.
-    entries: Vec<(NodeId, NodeId)>,
+    open: &'o mut Open,
 }
 
 impl Emitter<'_, '_> {
@@ -79,8 +96,7 @@ impl Emitter<'_, '_> {
             Kind::Sequence => {
                 let outer_indent = self.printer.indent;
                 self.printer.indent_for_collection(is_value && !self.printer.indention);
-                let in_flow = self.in_flow() || self.doc.is_flow(id);
-                self.open.push(Frame::Sequence { items: self.doc.items(id), outer_indent, in_flow });
+                self.push(id, Items::List(self.doc.first_child(id)), outer_indent);
                 Ok(())
             }
         }
@@ -89,31 +105,32 @@ impl Emitter<'_, '_> {
     fn open_mapping(&mut self, id: NodeId) -> Result<(), EmitError> {
         let outer_indent = self.printer.indent;
         self.printer.indent_for_collection(false);
-        let start = self.entries.len();
-        let is_root = self.open.is_empty();
+        let start = self.open.entries.len();
+        let is_root = self.open.frames.is_empty();
         for (key, value) in self.doc.entries(id) {
             if !self.doc.is_word(key) {
                 scalar::check_key(self.doc, key, is_root)?;
             }
-            self.entries.push((key, value));
+            self.open.entries.push((key, value));
         }
         self.sort(start)?;
-        let end = self.entries.len();
-        let in_flow = self.in_flow() || self.doc.is_flow(id);
-        self.open.push(Frame::Mapping { start, next: start, end, outer_indent, in_flow });
+        let end = self.open.entries.len();
+        self.push(id, Items::Entries { start, next: start, end }, outer_indent);
         Ok(())
     }
 
+    fn push(&mut self, id: NodeId, items: Items, outer_indent: Option<usize>) {
+        let in_flow = self.in_flow() || self.doc.is_flow(id);
+        self.open.frames.push(Frame { items, outer_indent, in_flow });
+    }
+
     fn in_flow(&self) -> bool {
-        match self.open.last() {
-            Some(Frame::Mapping { in_flow, .. } | Frame::Sequence { in_flow, .. }) => *in_flow,
-            None => false,
-        }
+        self.open.frames.last().is_some_and(|frame| frame.in_flow)
     }
 
     fn sort(&mut self, start: usize) -> Result<(), EmitError> {
         let doc = self.doc;
-        let entries = &mut self.entries[start..];
+        let entries = &mut self.open.entries[start..];
         let repeated = Cell::new(false);
         natural::sort_by(entries, |a, b| {
             let order = natural::compare(doc.text(a.0), doc.text(b.0));
@@ -125,13 +142,10 @@ impl Emitter<'_, '_> {
     }
 
     fn close(&mut self) {
-        match self.open.pop() {
-            Some(Frame::Mapping { start, outer_indent, .. }) => {
-                self.entries.truncate(start);
-                self.printer.indent = outer_indent;
-            }
-            Some(Frame::Sequence { outer_indent, .. }) => self.printer.indent = outer_indent,
-            None => {}
+        let Some(frame) = self.open.frames.pop() else { return };
+        self.printer.indent = frame.outer_indent;
+        if let Items::Entries { start, .. } = frame.items {
+            self.open.entries.truncate(start);
         }
     }
 
@@ -154,7 +168,7 @@ impl Emitter<'_, '_> {
 
     fn scalar(&mut self, id: NodeId) -> Result<(), EmitError> {
         let doc = self.doc;
-        if doc.is_word(id) {
+        if doc.is_word(id) || is_number_as_printed(doc, id) {
             self.printer.word(doc.text(id));
             return Ok(());
         }
@@ -179,4 +193,15 @@ impl Emitter<'_, '_> {
 fn is_canonical(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether it is an integer whose text is how it is printed, as nearly all are.
+fn is_number_as_printed(doc: &Document, id: NodeId) -> bool {
+    doc.style(id) == Style::Plain && matches!(doc.raw_tag(id), Tag::Implicit | Tag::Int) && is_short_decimal(doc.text(id))
+}
+
+/// Of no more digits than fit into any integer type.
+fn is_short_decimal(text: &str) -> bool {
+    let digits = text.as_bytes();
+    matches!(digits, [b'1'..=b'9', rest @ ..] | rest @ [b'0'] if rest.iter().all(u8::is_ascii_digit)) && digits.len() <= 18
 }

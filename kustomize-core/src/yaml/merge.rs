@@ -84,27 +84,23 @@ pub(crate) fn has_duplicates(doc: &Document, map: NodeId) -> bool {
 const SMALL: usize = 12;
 
 fn duplicate(doc: &Document, map: NodeId) -> Option<(NodeId, NodeId)> {
-    let mut small: [(u64, NodeId); SMALL] = [(0, map); SMALL];
-    let mut large: HashMap<&str, NodeId> = HashMap::new();
-    for (at, (key, _)) in doc.entries(map).enumerate() {
-        let text = doc.text(key);
-        if at < SMALL {
-            let digest = digest(text);
-            let mut alike = small[..at].iter().filter(|other| other.0 == digest);
-            if let Some((_, first)) = alike.find(|(_, other)| doc.text(*other) == text) {
-                return Some((*first, key));
-            }
-            small[at] = (digest, key);
-            continue;
-        }
-        if large.is_empty() {
-            large.extend(small.map(|(_, key)| (doc.text(key), key)));
-        }
-        if let Some(first) = large.insert(text, key) {
-            return Some((first, key));
-        }
+    if !may_have_duplicates(doc, map) {
+        return None;
     }
-    None
+    let mut keys: HashMap<&str, NodeId> = HashMap::new();
+    doc.entries(map).find_map(|(key, _)| keys.insert(doc.text(key), key).map(|first| (first, key)))
+}
+
+fn may_have_duplicates(doc: &Document, map: NodeId) -> bool {
+    let mut digests = [0; SMALL];
+    doc.entries(map).enumerate().any(|(at, (key, _))| {
+        let digest = digest(doc.text(key));
+        let is_known = at == SMALL || digests[..at].contains(&digest);
+        if let Some(place) = digests.get_mut(at) {
+            *place = digest;
+        }
+        is_known
+    })
 }
 
 /// Tells most short texts apart: their length and last bytes.

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use memchr::{memchr, memmem};
+
 use super::error::{ParseError, Position};
 
 /// The documents of a file without their separators: lines that begin with `---`.
@@ -11,9 +13,10 @@ use super::error::{ParseError, Position};
 /// a document that the parser finds inside another (after `...`) is ignored,
 /// both as in kustomize's `ByteReader`.
 pub(crate) fn documents(text: &str) -> Result<Vec<Range<usize>>, ParseError> {
+    let separator = memmem::Finder::new("\n---");
     let (mut found, mut start, mut from) = (Vec::new(), 0, 0);
-    while let Some(at) = text[from..].find("\n---").map(|at| from + at) {
-        let Some(length) = text[at + 1..].find('\n') else { break };
+    while let Some(at) = separator.find(&text.as_bytes()[from..]).map(|at| from + at) {
+        let Some(length) = memchr(b'\n', &text.as_bytes()[at + 1..]) else { break };
         let line = &text[at + 1..at + 1 + length];
         let rest = line[3..].trim();
         if !rest.is_empty() && !rest.starts_with('#') {

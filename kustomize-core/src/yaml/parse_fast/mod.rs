@@ -12,6 +12,7 @@ mod scalars;
 use std::ops::Range;
 use std::sync::Arc;
 
+use memchr::memchr;
 use scalars::PlainEnd;
 
 use super::{Document, Limits, NodeId, SourceText, Style, Tag, merge};
@@ -27,8 +28,8 @@ pub(crate) fn parse(source: &Arc<SourceText>, range: Range<usize>, limits: &Limi
     if !is_simple_text(&source.text.as_bytes()[range.clone()]) {
         return None;
     }
-    // Manifests have a node for every seven to ten bytes; transformers add a few more.
-    let doc = Document::with_room(Arc::clone(source), range.len() / 8 + 16);
+    // Manifests have a node for every seven to ten bytes.
+    let doc = Document::with_room(Arc::clone(source), range.len() / 7 + 16);
     let text = &source.text[..range.end];
     let depth = limits.depth.min(MAX_DEPTH);
     let mut parser = Parser { text, bytes: text.as_bytes(), at: range.start, doc, depth, scratch: String::new() };
@@ -38,37 +39,38 @@ pub(crate) fn parse(source: &Arc<SourceText>, range: Range<usize>, limits: &Limi
         return None;
     }
     parser.doc.set_root(root);
+    parser.doc.shrink();
     Some(parser.doc)
 }
+
+/// How many bytes are looked at together.
+const BLOCK: usize = 128;
 
 /// No control characters but tabs, and no characters that YAML treats as line
 /// breaks or refuses. Some harmless neighbours of these are let go with them.
 pub(crate) fn is_simple_text(bytes: &[u8]) -> bool {
-    const SUSPICIOUS: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            table[byte] = byte < 0x20 && byte != b'\n' as usize && byte != b'\t' as usize || byte == 0x7F;
-            byte += 1;
-        }
-        (table[0xC2], table[0xE2], table[0xEF]) = (true, true, true);
-        table
-    };
-    let mut rest = bytes;
-    while let Some(at) = rest.iter().position(|byte| SUSPICIOUS[usize::from(*byte)]) {
-        let is_harmless = match rest[at..] {
-            [0xC2, next, ..] => next >= 0xA0,
-            [0xE2, 0x80, next, ..] => !matches!(next, 0xA8 | 0xA9),
-            [0xE2, ..] => true,
-            [0xEF, next, ..] => !matches!(next, 0xBB | 0xBF),
-            _ => false,
-        };
-        if !is_harmless {
-            return false;
-        }
-        rest = &rest[at + 1..];
+    // Few blocks have a suspicious byte; a look at all of a block compiles to vector instructions.
+    bytes.chunks(BLOCK).enumerate().all(|(number, block)| {
+        let at = number * BLOCK;
+        !block.iter().fold(false, |found, byte| found | is_suspicious(*byte))
+            || (at..at + block.len()).all(|at| !is_suspicious(bytes[at]) || is_harmless(&bytes[at..]))
+    })
+}
+
+fn is_suspicious(byte: u8) -> bool {
+    let is_control = (byte < 0x20) & (byte != b'\n') & (byte != b'\t') | (byte == 0x7F);
+    is_control | (byte == 0xC2) | (byte == 0xE2) | (byte == 0xEF)
+}
+
+/// Whether a character that begins with a suspicious byte is nothing special.
+fn is_harmless(rest: &[u8]) -> bool {
+    match *rest {
+        [0xC2, next, ..] => next >= 0xA0,
+        [0xE2, 0x80, next, ..] => !matches!(next, 0xA8 | 0xA9),
+        [0xE2, ..] => true,
+        [0xEF, next, ..] => !matches!(next, 0xBB | 0xBF),
+        _ => false,
     }
-    true
 }
 
 /// Merge keys and nulls.
@@ -112,7 +114,7 @@ impl Parser<'_> {
 
     /// Where the line ends that `at` is on: at its line feed or the end of the text.
     fn line_end(&self, at: usize) -> usize {
-        self.bytes[at..].iter().position(|byte| *byte == b'\n').map_or(self.bytes.len(), |length| at + length)
+        memchr(b'\n', &self.bytes[at..]).map_or(self.bytes.len(), |length| at + length)
     }
 
     /// Comments and at most one `---` line of its own before the document.

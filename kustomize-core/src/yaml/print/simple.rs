@@ -44,7 +44,7 @@ pub(crate) const fn is_word_byte(byte: u8) -> bool {
 /// string and printed as it is. Says no to some that are.
 pub(crate) fn is_word(text: &str) -> bool {
     let first = text.as_bytes().first().copied().unwrap_or_default();
-    (first.is_ascii_alphabetic() || matches!(first, b'_' | b'/')) && is_plain_start(first, text)
+    (first.is_ascii_alphanumeric() || matches!(first, b'_' | b'/' | b'-')) && is_plain_start(first, text)
 }
 
 impl Simple {
@@ -77,8 +77,21 @@ fn is_plain_start(first: u8, text: &str) -> bool {
             text.len() > 5 || !resolve::is_special_v2(text)
         }
         b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'/' | b'$' | b'(' | b'<' | b'=' | b'^' | b';' | b'\\' => true,
+        b'0'..=b'9' => ends_in_unit(text),
+        b'-' => is_option(text),
         _ => false,
     }
+}
+
+/// `100m`, `64Mi`, `30s`: no number and no time ends in one of these letters.
+fn ends_in_unit(text: &str) -> bool {
+    matches!(text.as_bytes().last(), Some(b'g'..=b'y' | b'G'..=b'Y'))
+}
+
+/// `-v`, `--port=8080`: neither a number nor an item of a list.
+fn is_option(text: &str) -> bool {
+    let name = text.trim_start_matches('-');
+    text.len() - name.len() <= 2 && name.starts_with(|first: char| first.is_ascii_alphabetic())
 }
 
 fn has_indicator(text: &str) -> bool {
@@ -96,7 +109,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_word_is_a_string_that_is_printed_as_it_is(text in "[ :#a-eNOntruey0-9.'<~_/|>&*!{é-]{0,6}") {
+        fn a_word_is_a_string_that_is_printed_as_it_is(text in "[ :#a-eNOntrueymixo0-9.'<~_/|>&*!{é-]{0,6}") {
             if text.bytes().all(is_word_byte) && is_word(&text) {
                 prop_assert_eq!(Simple::of(&text), Simple::Word);
                 prop_assert_eq!(resolve::tag(&text), crate::yaml::Tag::Str);
@@ -104,7 +117,7 @@ mod tests {
         }
 
         #[test]
-        fn a_look_says_what_an_analysis_says(text in "[ \\n\\t#:a-eNOntruey0-9.'\"|>&*!%@`{}\\[\\]?,é\u{7f}-]{0,8}") {
+        fn a_look_says_what_an_analysis_says(text in "[ \\n\\t#:a-eNOntrueymixo0-9.'\"|>&*!%@`{}\\[\\]?,é\u{7f}-]{0,8}") {
             let style = match Simple::of(&text) {
                 Simple::Word | Simple::Words => Style::Plain,
                 Simple::Lines => Style::Literal,
