@@ -1,5 +1,7 @@
 //! Writing a scalar in a given style.
 
+use memchr::{memchr, memchr_iter};
+
 use super::Printer;
 use super::analysis::{is_break, needs_escape};
 
@@ -166,15 +168,20 @@ impl Printer<'_> {
     pub(super) fn literal(&mut self, text: &str) {
         self.block_header(b'|', text);
         let indent = self.scalar_indent();
-        for line in text.split_inclusive('\n') {
-            match line {
+        // Both separators begin with this byte.
+        let has_separators = memchr(0xE2, text.as_bytes()).is_some();
+        let mut start = 0;
+        for end in memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1).chain([text.len()]) {
+            match &text[start..end] {
+                "" => {}
                 "\n" => self.out.push(b'\n'),
-                _ if line.contains(['\u{2028}', '\u{2029}']) => self.line_with_separators(line, indent),
-                _ => {
+                line if has_separators && line.contains(['\u{2028}', '\u{2029}']) => self.line_with_separators(line, indent),
+                line => {
                     self.out.resize(self.out.len() + indent, b' ');
                     self.out.extend_from_slice(line.as_bytes());
                 }
             }
+            start = end;
         }
         let ends_line = text.ends_with(is_break);
         if ends_line {
