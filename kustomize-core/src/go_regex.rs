@@ -6,8 +6,9 @@
 use std::fmt::Write as _;
 use std::iter::Peekable;
 use std::str::CharIndices;
+use std::sync::OnceLock;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder, bytes};
 
 /// A pattern that Go's `regexp.Compile` refuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,19 +22,63 @@ pub struct InvalidRegex {
 
 /// Compiles a pattern of Go's syntax. It matches anywhere in a text.
 pub(crate) fn go_regex(pattern: &str) -> Result<Regex, InvalidRegex> {
-    let invalid = |problem| InvalidRegex { pattern: pattern.to_owned(), problem };
-    let translated = Translator::new(pattern).translate().map_err(|problem| invalid(problem.to_owned()))?;
-    Regex::new(&translated).map_err(|error| {
+    translate(pattern).and_then(|translated| compile(&translated)).map_err(|problem| invalid(pattern, problem))
+}
+
+fn translate(pattern: &str) -> Result<String, String> {
+    Translator::new(pattern).translate().map_err(str::to_owned)
+}
+
+fn compile(translated: &str) -> Result<Regex, String> {
+    Regex::new(translated).map_err(|error| {
         let text = error.to_string();
         let last = text.lines().last().unwrap_or_default();
-        invalid(last.strip_prefix("error: ").unwrap_or(last).to_owned())
+        last.strip_prefix("error: ").unwrap_or(last).to_owned()
     })
 }
 
-/// Compiles a pattern that has to match a whole text, as those of selectors.
-pub(crate) fn anchored_go_regex(pattern: &str) -> Result<Regex, InvalidRegex> {
-    let invalid = |error: InvalidRegex| InvalidRegex { pattern: pattern.to_owned(), ..error };
-    go_regex(&format!("^(?:{pattern})$")).map_err(invalid)
+fn invalid(pattern: &str, problem: String) -> InvalidRegex {
+    InvalidRegex { pattern: pattern.to_owned(), problem }
+}
+
+/// A pattern that has to match a whole text, as those of selectors.
+///
+/// Names and kinds are ASCII. For these it is compiled to bytes, which takes a
+/// small part of the time and memory that all of Unicode takes.
+#[derive(Debug)]
+pub(crate) struct AnchoredRegex {
+    translated: String,
+    /// `None` if the pattern means something only in Unicode.
+    ascii: Option<bytes::Regex>,
+    /// For texts with other characters, made when there is one.
+    unicode: OnceLock<Regex>,
+}
+
+impl AnchoredRegex {
+    pub(crate) fn new(pattern: &str) -> Result<Self, InvalidRegex> {
+        let invalid = |problem| invalid(pattern, problem);
+        let translated = translate(&format!("^(?:{pattern})$")).map_err(invalid)?;
+        let ascii = bytes::RegexBuilder::new(&translated).unicode(false).build().ok();
+        let unicode = match &ascii {
+            Some(_) => OnceLock::new(),
+            None => compile(&translated).map_err(invalid)?.into(),
+        };
+        Ok(Self { translated, ascii, unicode })
+    }
+
+    pub(crate) fn is_match(&self, text: &str) -> bool {
+        match &self.ascii {
+            Some(ascii) if text.is_ascii() => ascii.is_match(text.as_bytes()),
+            _ => self.unicode().is_match(text),
+        }
+    }
+
+    fn unicode(&self) -> &Regex {
+        self.unicode.get_or_init(|| {
+            let unicode = RegexBuilder::new(&self.translated).size_limit(usize::MAX).build();
+            unicode.expect("the syntax is the same as for bytes, which was right")
+        })
+    }
 }
 
 /// Whether a pattern has no special characters, so that it matches only itself.
@@ -152,7 +197,9 @@ impl<'a> Translator<'a> {
             'W' => self.replace("[^0-9A-Za-z_]"),
             's' => self.replace("[\\t\\n\\f\\r ]"),
             'S' => self.replace("[^\\t\\n\\f\\r ]"),
-            'a' | 'f' | 'n' | 'r' | 't' | 'v' | 'x' | 'p' | 'P' => {
+            'x' => self.hexadecimal(),
+            'p' | 'P' => self.unicode_class(),
+            'a' | 'f' | 'n' | 'r' | 't' | 'v' => {
                 self.skip(1);
                 self.out.push('\\');
                 self.out.push(c);
@@ -184,6 +231,31 @@ impl<'a> Translator<'a> {
         let value = u32::from_str_radix(text, 8).ok().and_then(char::from_u32).ok_or("an unknown escape")?;
         self.skip(digits);
         self.literal(value);
+        Ok(())
+    }
+
+    /// `\x41` or `\x{1F600}`.
+    fn hexadecimal(&mut self) -> Result<(), &'static str> {
+        const UNKNOWN: &str = "an unknown escape";
+        let (digits, length) = match self.rest()[1..].strip_prefix('{') {
+            Some(rest) => rest.split_once('}').map(|(digits, _)| (digits, digits.len() + 3)).ok_or(UNKNOWN)?,
+            None => (self.rest().get(1..3).ok_or(UNKNOWN)?, 3),
+        };
+        let value = u32::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'));
+        let value = value.and_then(char::from_u32).ok_or(UNKNOWN)?;
+        self.skip(length);
+        self.literal(value);
+        Ok(())
+    }
+
+    /// `\pL` or `\p{Greek}`.
+    fn unicode_class(&mut self) -> Result<(), &'static str> {
+        let rest = self.rest();
+        let is_braced = rest[1..].starts_with('{');
+        let length = if is_braced { rest.find('}').ok_or("an unknown class")? + 1 } else { 1 };
+        self.out.push('\\');
+        self.out.push_str(&rest[..length]);
+        self.skip(length);
         Ok(())
     }
 
@@ -228,6 +300,8 @@ impl<'a> Translator<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn matches(pattern: &str, text: &str) -> bool {
@@ -250,6 +324,8 @@ mod tests {
             (r"^[a-c]$", "b", "-"),
             (r"^\<\/\-$", "</-", ""),
             (r"^\101$", "A", "101"),
+            (r"^\x41\x{e9}[\x{62}]$", "Aéb", "41e962"),
+            (r"^\p{Greek}\pL[\P{Greek}]$", "αxy", "xαα"),
             (r"\bweb\b", "a web b", "webs"),
             (r"^a{2,3}?$", "aaa", "a"),
             (r"^(?P<n>x)(?i:Y)$", "xy", "Xy"),
@@ -261,16 +337,43 @@ mod tests {
 
     #[test]
     fn what_go_refuses_is_refused() {
-        for pattern in ["*", "a**", "a{2}{3}", "a{1001}", "(", "[a", "a\\", r"\1", r"\y", "(?x)a", "(?=a)", r"\C"] {
+        for pattern in [
+            "*", "a**", "a{2}{3}", "a{1001}", "(", "[a", "a\\", r"\1", r"\y", r"\x4", r"\x{+1}", "(?x)a", "(?=a)",
+            r"\C",
+        ] {
             assert!(go_regex(pattern).is_err(), "{pattern}");
         }
     }
 
     #[test]
     fn anchors_enclose_alternatives() {
-        let regex = anchored_go_regex("a|b").expect("valid");
+        let regex = AnchoredRegex::new("a|b").expect("valid");
         assert!(regex.is_match("b") && !regex.is_match("ab"));
-        assert_eq!(anchored_go_regex("(").expect_err("invalid").pattern, "(");
+        assert_eq!(AnchoredRegex::new("(").expect_err("invalid").pattern, "(");
         assert!(is_literal("my-app/v1:2") && !is_literal("a.b"));
+    }
+
+    #[test]
+    fn bytes_and_characters_match_alike() {
+        for (pattern, yes, no) in [
+            ("a.c", "aéc", "abbc"),
+            (r"\w+", "web_1", "wéb"),
+            (r"[^b]", "é", "b"),
+            (r"\pL{2}", "éa", "1a"),
+            (r"(?i)k", "\u{212a}", "x"),
+            (r"\x{e9}|b", "é", "\u{e8}"),
+        ] {
+            let regex = AnchoredRegex::new(pattern).expect(pattern);
+            assert!(regex.is_match(yes) && !regex.is_match(no), "{pattern}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_stand_for_ascii(pattern in r"([a-cK.\\^$|()*+?\[\]-]|\\[dDwWsSbBAz]|\(\?i\)){0,8}", text in "[a-cKk\n -]{0,6}") {
+            if let Ok(regex) = AnchoredRegex::new(&pattern) {
+                prop_assert_eq!(regex.is_match(&text), regex.unicode().is_match(&text));
+            }
+        }
     }
 }

@@ -157,20 +157,32 @@ impl ResourceSet {
         let mut resources = std::mem::take(self.as_mut_vec());
         let mut seen = Index::new(&[], schema, Threads::ONE);
         let hash = |resource: &Resource| seen.hash(&Id::current(resource, schema));
-        // The hash of what is kept.
+        // The hash of what is kept, up to the first resource that `keep` fails for.
         let verdicts = self.threads.map(&mut resources, |part| {
-            let verdict = |resource: &mut Resource| Ok(keep(resource)?.then(|| hash(resource)));
-            part.iter_mut().map(verdict).collect::<Vec<_>>()
+            let mut failure = None;
+            let verdict = |resource: &mut Resource| match keep(resource) {
+                Ok(is_kept) => Some(is_kept.then(|| hash(resource))),
+                Err(error) => {
+                    failure = Some(error);
+                    None
+                }
+            };
+            (part.iter_mut().map_while(verdict).collect::<Vec<_>>(), failure)
         });
         self.resources.reserve(resources.len());
-        for (resource, hash) in resources.into_iter().zip(verdicts.into_iter().flatten()) {
-            let Some(hash) = hash? else { continue };
-            let is_twin = |at: usize| Id::current(&self.resources[at], schema) == Id::current(&resource, schema);
-            if let Some(first) = seen.find(hash, is_twin) {
-                return Err(duplicate(&self.resources[first], &resource));
+        seen.current.reserve(resources.len());
+        let mut resources = resources.into_iter();
+        for (hashes, failure) in verdicts {
+            for (hash, resource) in hashes.into_iter().zip(resources.by_ref()) {
+                let Some(hash) = hash else { continue };
+                let is_twin = |at: usize| Id::current(&self.resources[at], schema) == Id::current(&resource, schema);
+                if let Some(first) = seen.find(hash, is_twin) {
+                    return Err(duplicate(&self.resources[first], &resource));
+                }
+                seen.current.add(hash, self.resources.len());
+                self.resources.push(resource);
             }
-            seen.current.add(hash, self.resources.len());
-            self.resources.push(resource);
+            failure.map_or(Ok(()), Err)?;
         }
         Ok(())
     }

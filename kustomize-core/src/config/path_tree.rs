@@ -29,6 +29,8 @@ pub(crate) struct PathTree {
     specs: Vec<PathSpec>,
     /// Those that make fields.
     create: Specs,
+    /// Those for every `apiVersion`.
+    any_version: Specs,
     nodes: Vec<TreeNode>,
 }
 
@@ -66,7 +68,7 @@ impl PathTree {
     pub(crate) const MAX: usize = Specs::BITS as usize;
 
     pub(super) fn new(specs: Vec<PathSpec>) -> Self {
-        let mut tree = Self { specs: Vec::new(), create: 0, nodes: vec![TreeNode::default()] };
+        let mut tree = Self { nodes: vec![TreeNode::default()], ..Self::default() };
         for (index, spec) in specs.iter().enumerate() {
             tree.add(1 << index, spec);
         }
@@ -75,6 +77,7 @@ impl PathTree {
 
     fn add(&mut self, bit: Specs, spec: &PathSpec) {
         self.create |= if spec.create { bit } else { 0 };
+        self.any_version |= if spec.group.is_empty() && spec.version.is_empty() { bit } else { 0 };
         let mut at = 0;
         for step in spec.path.steps() {
             let known = self.nodes[at].children.iter_mut().find(|child| child.step == *step);
@@ -96,14 +99,17 @@ impl PathTree {
 
     /// The specs for this `apiVersion`.
     pub(crate) fn for_version(&self, api_version: &str) -> Specs {
+        let all = Specs::MAX.checked_shr(Specs::BITS - self.specs.len() as u32).unwrap_or_default();
+        if self.any_version == all {
+            return all;
+        }
         let (group, version) = split_api_version(api_version);
         let matches = |wanted: &str, part: &str| wanted.is_empty() || same(wanted, part);
-        let bits = self
-            .specs
-            .iter()
-            .enumerate()
-            .filter(|(_, spec)| matches(&spec.group, group) && matches(&spec.version, version));
-        bits.fold(0, |specs, (index, _)| specs | 1 << index)
+        let is_for_it = |bit: &Specs| {
+            let spec = self.spec(*bit);
+            matches(&spec.group, group) && matches(&spec.version, version)
+        };
+        bits(all & !self.any_version).filter(is_for_it).fold(self.any_version, |specs, bit| specs | bit)
     }
 
     pub(crate) fn root(&self) -> &TreeNode {

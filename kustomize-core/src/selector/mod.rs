@@ -2,10 +2,8 @@
 
 mod labels;
 
-use regex::Regex;
-
 use self::labels::Requirements;
-use crate::go_regex::{InvalidRegex, anchored_go_regex, is_literal};
+use crate::go_regex::{AnchoredRegex, InvalidRegex, is_literal};
 use crate::id::ResourceId;
 use crate::kustomization::Selector;
 use crate::resource::{Resource, effective_namespace};
@@ -143,7 +141,7 @@ enum Pattern {
     Any,
     /// Without special characters, which is most of them: no engine is needed.
     Literal(String),
-    Regex(Box<Regex>),
+    Regex(Box<AnchoredRegex>),
 }
 
 impl Pattern {
@@ -151,7 +149,7 @@ impl Pattern {
         match text {
             "" => Ok(Self::Any),
             _ if is_literal(text) => Ok(Self::Literal(text.to_owned())),
-            _ => anchored_go_regex(text).map(|regex| Self::Regex(Box::new(regex))),
+            _ => AnchoredRegex::new(text).map(|regex| Self::Regex(Box::new(regex))),
         }
     }
 

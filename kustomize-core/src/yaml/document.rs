@@ -35,6 +35,13 @@ const OWNED: u32 = 1 << 31;
 /// The room that a document makes at first for text of its own, in bytes.
 const FIRST_OWNED: usize = 96;
 
+/// A document of more nodes is not copied when it has been parsed.
+const MOST_COPIED: usize = 4096;
+
+/// Memory for the nodes of a document that is being parsed.
+#[derive(Debug, Default)]
+pub(crate) struct Room(Vec<Node>);
+
 /// The room for a document of so many nodes and for those that transformers add.
 fn roomy(nodes: usize) -> usize {
     nodes + nodes / 8 + 12
@@ -167,12 +174,18 @@ impl Clone for Document {
 impl Document {
     /// An empty document over `source`, with an empty mapping as root.
     pub(crate) fn new(source: Arc<SourceText>) -> Self {
-        Self::with_room(source, 1)
+        Self::over(source, Vec::with_capacity(1))
     }
 
-    /// As [`new`](Self::new), with room for so many nodes.
-    pub(crate) fn with_room(source: Arc<SourceText>, room: usize) -> Self {
-        let root = Node {
+    /// As [`new`](Self::new), with the nodes in memory that was there before, until
+    /// [`leave_room`](Self::leave_room).
+    pub(crate) fn in_room(source: Arc<SourceText>, room: &mut Room) -> Self {
+        Self::over(source, std::mem::take(&mut room.0))
+    }
+
+    fn over(source: Arc<SourceText>, mut nodes: Vec<Node>) -> Self {
+        nodes.clear();
+        nodes.push(Node {
             kind: Kind::Mapping,
             style: Style::Plain,
             tag: Tag::Map,
@@ -181,10 +194,8 @@ impl Document {
             a: NONE,
             b: NONE,
             next: NONE,
-        };
+        });
         let (owned, custom_tags) = (String::new(), Vec::new());
-        let mut nodes = Vec::with_capacity(room);
-        nodes.push(root);
         Self { source, owned, nodes, root: NodeId(0), custom_tags, heads: OnceLock::new() }
     }
 
@@ -549,9 +560,15 @@ impl Document {
         child
     }
 
-    /// Gives back the room that is more than transformers need.
-    pub(crate) fn shrink(&mut self) {
-        self.nodes.shrink_to(roomy(self.nodes.len()));
+    /// Leaves the memory to the next document and takes as much as this one and
+    /// its transformers need. A large document keeps it.
+    pub(crate) fn leave_room(&mut self, room: &mut Room) {
+        if self.nodes.len() > MOST_COPIED {
+            return;
+        }
+        let mut nodes = Vec::with_capacity(roomy(self.nodes.len()));
+        nodes.extend_from_slice(&self.nodes);
+        room.0 = std::mem::replace(&mut self.nodes, nodes);
     }
 
     /// Makes room for this many nodes.

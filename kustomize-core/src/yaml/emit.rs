@@ -197,11 +197,14 @@ fn is_canonical(text: &str) -> bool {
 
 /// Whether it is an integer whose text is how it is printed, as nearly all are.
 fn is_number_as_printed(doc: &Document, id: NodeId) -> bool {
-    doc.style(id) == Style::Plain && matches!(doc.raw_tag(id), Tag::Implicit | Tag::Int) && is_short_decimal(doc.text(id))
+    doc.style(id) == Style::Plain
+        && matches!(doc.raw_tag(id), Tag::Implicit | Tag::Int)
+        && is_short_decimal(doc.text(id))
 }
 
 /// Of no more digits than fit into any integer type.
 fn is_short_decimal(text: &str) -> bool {
     let digits = text.as_bytes();
-    matches!(digits, [b'1'..=b'9', rest @ ..] | rest @ [b'0'] if rest.iter().all(u8::is_ascii_digit)) && digits.len() <= 18
+    matches!(digits, [b'1'..=b'9', rest @ ..] | rest @ [b'0'] if rest.iter().all(u8::is_ascii_digit))
+        && digits.len() <= 18
 }

@@ -35,6 +35,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub(crate) use decode::decode;
+use document::Room;
 pub(crate) use document::{Document, Kind, NodeId, Scalar, SourceText, Style, Tag};
 pub(crate) use emit::{Open, emit, emit_in};
 pub(crate) use emit_v3::{emit_v3, emit_v3_as_written};
@@ -67,9 +68,9 @@ pub(crate) fn parse_each<T: Send>(
     let source = with_unix_line_ends(source);
     let ranges = split::documents(&source.text)?;
     let parts = threads.ranges(ranges.len(), |part| {
-        let mut found = Vec::with_capacity(part.len());
+        let (mut found, mut room) = (Vec::with_capacity(part.len()), Room::default());
         for range in &ranges[part] {
-            let document = parse_document(&source, range.clone(), limits)?;
+            let document = parse_document(&source, range.clone(), limits, &mut room)?;
             found.extend(document.filter(|document| !document.is_null(document.root())).map(&look));
         }
         Ok(found)
@@ -86,8 +87,9 @@ fn parse_document(
     source: &Arc<SourceText>,
     range: Range<usize>,
     limits: &Limits,
+    room: &mut Room,
 ) -> Result<Option<Document>, ParseError> {
-    match parse_fast::parse(source, range.clone(), limits) {
+    match parse_fast::parse(source, range.clone(), limits, room) {
         Some(document) => Ok(Some(document)),
         None => parse_full::parse(source, range, Dialect::V3, limits),
     }
@@ -97,7 +99,7 @@ fn parse_document(
 pub(crate) fn parse_text(source: Arc<SourceText>, limits: &Limits) -> Result<Option<Document>, ParseError> {
     check_size(&source, limits)?;
     let range = 0..source.text.len();
-    parse_document(&source, range, limits)
+    parse_document(&source, range, limits, &mut Room::default())
 }
 
 /// As [`parse_text`], but as the text is written, with comments, anchors and aliases.
@@ -115,7 +117,7 @@ pub(crate) fn parse_text_as_written(
 pub(crate) fn parse_v2(source: Arc<SourceText>, limits: &Limits) -> Result<Document, ParseError> {
     check_size(&source, limits)?;
     let range = 0..source.text.len();
-    match parse_fast::parse(&source, range.clone(), limits).and_then(settle::settled) {
+    match parse_fast::parse(&source, range.clone(), limits, &mut Room::default()).and_then(settle::settled) {
         Some(document) => Ok(document),
         None => {
             let document = parse_full::parse(&source, range, Dialect::V2, limits)?;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use memchr::memchr;
 use scalars::PlainEnd;
 
+use super::document::Room;
 use super::{Document, Limits, NodeId, SourceText, Style, Tag, merge};
 
 /// Deeper nesting is left to the complete parser, so that recursion is bounded.
@@ -24,12 +25,18 @@ const MAX_DEPTH: usize = 64;
 const MAX_KEY: usize = 1000;
 
 /// The document in `source[range]`; `None` if the complete parser must read it.
-pub(crate) fn parse(source: &Arc<SourceText>, range: Range<usize>, limits: &Limits) -> Option<Document> {
+pub(crate) fn parse(
+    source: &Arc<SourceText>,
+    range: Range<usize>,
+    limits: &Limits,
+    room: &mut Room,
+) -> Option<Document> {
     if !is_simple_text(&source.text.as_bytes()[range.clone()]) {
         return None;
     }
+    let mut doc = Document::in_room(Arc::clone(source), room);
     // Manifests have a node for every seven to ten bytes.
-    let doc = Document::with_room(Arc::clone(source), range.len() / 7 + 16);
+    doc.reserve(range.len() / 8);
     let text = &source.text[..range.end];
     let depth = limits.depth.min(MAX_DEPTH);
     let mut parser = Parser { text, bytes: text.as_bytes(), at: range.start, doc, depth, scratch: String::new() };
@@ -39,7 +46,7 @@ pub(crate) fn parse(source: &Arc<SourceText>, range: Range<usize>, limits: &Limi
         return None;
     }
     parser.doc.set_root(root);
-    parser.doc.shrink();
+    parser.doc.leave_room(room);
     Some(parser.doc)
 }
 

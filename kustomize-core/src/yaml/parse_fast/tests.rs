@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use crate::yaml::document::Room;
 use crate::yaml::resolve::Dialect;
 use crate::yaml::{Document, Limits, NodeId, SourceText, parse_full, settle, split};
 
@@ -29,7 +30,7 @@ fn compare(text: &str) -> Result<bool, String> {
     let Ok(ranges) = split::documents(text) else { return Ok(false) };
     let mut all_fast = true;
     for range in ranges {
-        let fast = super::parse(&source, range.clone(), &Limits::new());
+        let fast = super::parse(&source, range.clone(), &Limits::new(), &mut Room::default());
         let full = parse_full::parse(&source, range, Dialect::V3, &Limits::new());
         match (fast, full) {
             (None, full) => all_fast &= matches!(full, Ok(None)),
@@ -46,7 +47,7 @@ fn compare(text: &str) -> Result<bool, String> {
 /// As [`compare`], for the text as a kustomization file.
 fn compare_v2(text: &str) -> Result<bool, String> {
     let source = Arc::new(SourceText { text: text.to_owned() });
-    let fast = super::parse(&source, 0..text.len(), &Limits::new()).and_then(settle::settled);
+    let fast = super::parse(&source, 0..text.len(), &Limits::new(), &mut Room::default()).and_then(settle::settled);
     let full = parse_full::parse(&source, 0..text.len(), Dialect::V2, &Limits::new());
     match (fast, full) {
         (None, full) => Ok(matches!(full, Ok(None))),

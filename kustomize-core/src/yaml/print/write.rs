@@ -175,7 +175,9 @@ impl Printer<'_> {
             match &text[start..end] {
                 "" => {}
                 "\n" => self.out.push(b'\n'),
-                line if has_separators && line.contains(['\u{2028}', '\u{2029}']) => self.line_with_separators(line, indent),
+                line if has_separators && line.contains(['\u{2028}', '\u{2029}']) => {
+                    self.line_with_separators(line, indent)
+                }
                 line => {
                     self.out.resize(self.out.len() + indent, b' ');
                     self.out.extend_from_slice(line.as_bytes());
