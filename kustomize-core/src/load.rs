@@ -1,9 +1,10 @@
 //! Which files a kustomization may read, and where its bases are.
 
-use std::ffi::OsStr;
-use std::path::{Component, Path, PathBuf};
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::path::{entry_of, is_within, join};
 use crate::build::Base;
 use crate::cache::{self, Key, Value};
 use crate::error::BuildError;
@@ -15,8 +16,10 @@ use crate::remote::{RemoteBase, RemoteLimits, is_remote_file, without_password};
 use crate::resource::Resource;
 use crate::schema::Schema;
 use crate::session::{Place, Session};
-use crate::source::{ContentId, FileSource, ReadError, Resolved, is_normal};
+use crate::source::{ContentId, FileSource, ReadError, Resolved};
 use crate::yaml::{self, SourceText};
+
+mod path;
 
 /// Reads files on behalf of one kustomization.
 #[derive(Clone, Copy)]
@@ -110,7 +113,9 @@ impl<'a> Loader<'a> {
         if is_remote_file(path) {
             return Ok(Entry::Url(path.to_owned()));
         }
-        match self.find(path) {
+        // The name of a directory seldom has an extension.
+        let found = if Path::new(path).extension().is_some() { self.find_to_read(path) } else { self.find(path) };
+        match found {
             Ok(found) if !found.is_dir => self.allowed(found).map(Entry::File),
             found => self.base_at(path, || found),
         }
@@ -195,18 +200,22 @@ impl<'a> Loader<'a> {
 
     /// The file at `path`, if the kustomization may read it.
     fn file(&self, path: &str) -> Result<PathBuf, BuildError> {
-        self.allowed(self.resolve(path)?)
+        self.allowed(self.find_to_read(path).map_err(|source| self.not_found(path, source))?)
     }
 
     fn allowed(&self, found: Resolved) -> Result<PathBuf, BuildError> {
         if found.is_dir {
             return Err(BuildError::NotAFile { path: found.path });
         }
-        let dir = found.path.parent().unwrap_or(Path::new(""));
-        if self.restriction == LoadRestriction::RootOnly && !is_within(dir, self.root) {
+        if !self.is_allowed_in(found.path.parent().unwrap_or(Path::new(""))) {
             return Err(BuildError::Restricted { path: found.path, root: self.root.to_owned() });
         }
         Ok(found.path)
+    }
+
+    /// Whether files of this directory may be read.
+    fn is_allowed_in(&self, dir: &Path) -> bool {
+        self.restriction != LoadRestriction::RootOnly || is_within(dir, self.root)
     }
 
     /// The file of this name, if there is one that the kustomization may read.
@@ -214,8 +223,9 @@ impl<'a> Loader<'a> {
         self.find(path).ok().and_then(|found| self.allowed(found).ok())
     }
 
-    fn resolve(&self, path: &str) -> Result<Resolved, BuildError> {
-        self.find(path).map_err(|source| self.not_found(path, source))
+    /// As [`Loader::readable`], for a file that is probably there and is read next.
+    pub(crate) fn readable_next(&self, path: &str) -> Option<PathBuf> {
+        self.find_to_read(path).ok().and_then(|found| self.allowed(found).ok())
     }
 
     fn not_found(&self, path: &str, source: ReadError) -> BuildError {
@@ -226,11 +236,35 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// What is at a path. Every path is looked up once.
     fn find(&self, path: &str) -> Result<Resolved, ReadError> {
+        self.find_as(path, |dir, name| self.files.resolve_entry(dir, name))
+    }
+
+    /// As [`Loader::find`], for what is thought to be a file that is read next.
+    fn find_to_read(&self, path: &str) -> Result<Resolved, ReadError> {
+        self.find_as(path, |dir, name| {
+            if !self.is_allowed_in(dir) {
+                return self.files.resolve_entry(dir, name);
+            }
+            let (found, bytes) = self.files.read_entry(dir, name, self.file_limit())?;
+            if let Some(bytes) = bytes {
+                self.session.read_ahead(Place::new(self.source, found.path.clone()), bytes);
+            }
+            Ok(found)
+        })
+    }
+
+    /// As [`Loader::find`]; `entry` is asked for a name in a directory, if the path is not known yet.
+    fn find_as(
+        &self,
+        path: &str,
+        entry: impl Fn(&Path, &str) -> Result<Resolved, ReadError>,
+    ) -> Result<Resolved, ReadError> {
         let place = Place::new(self.source, join(self.root, path));
         let kept = self.session.resolved(&place);
         let is_new = kept.is_none();
-        let found = kept.map_or_else(|| self.look_up(place.path()), Ok);
+        let found = kept.map_or_else(|| self.look_up(place.path(), entry), Ok);
         self.session.note_asked(|| Asked::new(place.path().to_owned(), found.as_ref().ok()));
         if let (Ok(found), true) = (&found, is_new) {
             self.session.note_resolved(place, found);
@@ -238,25 +272,35 @@ impl<'a> Loader<'a> {
         found
     }
 
-    /// What is at a path. The directories on the way there are looked up once.
-    fn look_up(&self, path: &Path) -> Result<Resolved, ReadError> {
-        let name = path.file_name().and_then(OsStr::to_str);
-        let (Some(name), Some(dir)) = (name, path.parent()) else { return self.files.resolve(path) };
-        if dir.as_os_str() == self.root.as_os_str() {
-            return self.files.resolve_entry(dir, name);
-        }
+    fn look_up(
+        &self,
+        path: &Path,
+        entry: impl FnOnce(&Path, &str) -> Result<Resolved, ReadError>,
+    ) -> Result<Resolved, ReadError> {
+        let Some((dir, name)) = entry_of(path) else { return self.files.resolve(path) };
         // Whatever is wrong with the directory, the error is to be about the path.
-        self.dir(dir).map_or_else(|_| self.files.resolve(path), |dir| self.files.resolve_entry(&dir, name))
+        self.dir(dir).map_or_else(|_| self.files.resolve(path), |dir| entry(&dir, name))
     }
 
-    fn dir(&self, path: &Path) -> Result<PathBuf, ReadError> {
+    /// A directory, without symbolic links.
+    fn dir<'p>(&self, path: &'p Path) -> Result<Cow<'p, Path>, ReadError> {
+        if path.as_os_str() == self.root.as_os_str() {
+            return Ok(path.into());
+        }
         let place = Place::new(self.source, path.to_owned());
         if let Some(found) = self.session.resolved(&place) {
-            return Ok(found.path);
+            return Ok(found.path.into());
         }
-        let found = self.files.resolve(path)?;
+        // There are no links on the way to the root.
+        if is_within(self.root, path) {
+            return Ok(path.into());
+        }
+        let found = match entry_of(path) {
+            Some((dir, name)) if is_within(self.root, dir) => self.files.resolve_entry(dir, name)?,
+            _ => self.files.resolve(path)?,
+        };
         self.session.note_resolved(place, &found);
-        Ok(found.path)
+        Ok(found.path.into())
     }
 
     /// What is at a path that was looked up in another build.
@@ -270,7 +314,7 @@ impl<'a> Loader<'a> {
 
     /// The id of a file's content; of its bytes if the source has none.
     pub(crate) fn content_now(&self, file: &Path) -> Option<ContentId> {
-        let of_bytes = || Some(ContentId::of_bytes(&self.read_bytes(file).ok()?));
+        let of_bytes = || Some(ContentId::of_bytes(&self.files.read_resolved(file, self.file_limit()).ok()?));
         self.files.content_id(file).or_else(of_bytes)
     }
 
@@ -302,8 +346,14 @@ impl<'a> Loader<'a> {
     }
 
     fn read_bytes(&self, path: &Path) -> Result<Vec<u8>, BuildError> {
-        let limit = self.session.options.limits.yaml.bytes as u64;
-        self.files.read_resolved(path, limit).map_err(|source| BuildError::Read { source })
+        let ahead = self.session.take_ahead(self.source, path);
+        let read = || self.files.read_resolved(path, self.file_limit());
+        ahead.map_or_else(read, Ok).map_err(|source| BuildError::Read { source })
+    }
+
+    /// How large a file may be, in bytes.
+    fn file_limit(&self) -> u64 {
+        self.session.options.limits.yaml.bytes as u64
     }
 
     /// The text of a file, and where it is.
@@ -428,86 +478,14 @@ pub(crate) fn resolve_root(files: &dyn FileSource, root: &Path) -> Result<PathBu
     if found.is_dir { Ok(found.path) } else { Err(BuildError::NotADirectory { path: found.path }) }
 }
 
-/// Whether `path` is `dir` or below it.
-fn is_within(path: &Path, dir: &Path) -> bool {
-    // Mostly it is the very directory, and comparing by component takes longer.
-    dir.as_os_str().is_empty() || path.as_os_str() == dir.as_os_str() || path.starts_with(dir)
-}
-
-/// `path` as seen from `root`, with `.` and `..` taken out by name, as Go's
-/// `filepath.Join` does: a `..` after a symbolic link does not follow the link.
-fn join(root: &Path, path: &str) -> PathBuf {
-    join_plain(root, path).unwrap_or_else(|| join_any(root, path))
-}
-
-/// As [`join_any`], for the paths that kustomizations are made of: names with
-/// `..` before them, as far as `root` goes up.
-fn join_plain(root: &Path, path: &str) -> Option<PathBuf> {
-    let (mut dir, mut below) = (root, path);
-    while let Some(rest) = below.strip_prefix("../") {
-        (dir, below) = (dir.parent()?, rest);
-    }
-    let root = root.as_os_str().as_encoded_bytes();
-    let is_plain = is_normal(root.strip_prefix(b"/").unwrap_or(root)) && is_normal(below.as_bytes());
-    if !is_plain || below.is_empty() {
-        return None;
-    }
-    let mut joined = PathBuf::with_capacity(dir.as_os_str().len() + 1 + below.len());
-    joined.push(dir);
-    joined.push(below);
-    Some(joined)
-}
-
-fn join_any(root: &Path, path: &str) -> PathBuf {
-    let mut joined = PathBuf::new();
-    for component in root.join(path).components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => match joined.components().next_back() {
-                Some(Component::Normal(_)) => {
-                    joined.pop();
-                }
-                Some(Component::RootDir | Component::Prefix(_)) => {}
-                _ => joined.push(".."),
-            },
-            other => joined.push(other),
-        }
-    }
-    joined
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use std::sync::Mutex;
 
     use super::*;
     use crate::cache::Cache;
     use crate::options::BuildOptions;
     use crate::source::Memory;
-
-    #[test]
-    fn paths_are_joined_by_name() {
-        for (root, path, joined) in [
-            ("/a/b", "../c", "/a/c"),
-            ("/a", "../../../c", "/c"),
-            ("a", "../../c", "../c"),
-            ("a/b", "./c/../d/", "a/b/d"),
-            ("/a", "/x/y", "/x/y"),
-            ("a", "", "a"),
-        ] {
-            assert_eq!(join(Path::new(root), path), Path::new(joined), "{root} {path}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn the_short_way_to_a_path_leads_where_the_long_one_does(
-            root in "/?([ab.]{0,2}/){0,3}[ab.]{0,2}", path in "/?([ab.]{0,2}/){0,4}[ab.]{0,2}"
-        ) {
-            let (root, path) = (Path::new(&root), path.as_str());
-            prop_assert_eq!(join(root, path).into_os_string(), join_any(root, path).into_os_string());
-        }
-    }
 
     #[test]
     fn files_are_restricted_and_bases_form_no_cycle() {
@@ -528,5 +506,48 @@ mod tests {
         let free = options.clone().load_restriction(LoadRestriction::None);
         let session = Session::new(&free, &cache);
         assert!(Loader::new(&session, &files, Path::new("a/b")).file("../y.yaml").is_ok());
+    }
+
+    /// Notes which files are read with their entries.
+    #[derive(Default)]
+    struct Noting {
+        files: Memory,
+        read: Mutex<Vec<PathBuf>>,
+    }
+
+    impl FileSource for Noting {
+        fn resolve(&self, path: &Path) -> Result<Resolved, ReadError> {
+            self.files.resolve(path)
+        }
+
+        fn read(&self, path: &Path, _: u64) -> Result<Vec<u8>, ReadError> {
+            panic!("{} is read by itself", path.display())
+        }
+
+        fn read_entry(&self, dir: &Path, name: &str, limit: u64) -> Result<(Resolved, Option<Vec<u8>>), ReadError> {
+            let path = dir.join(name);
+            self.read.lock().expect("no test panics with it").push(path.clone());
+            Ok((self.resolve(&path)?, self.files.read(&path, limit).ok()))
+        }
+
+        fn list(&self, dir: &Path) -> Result<Vec<String>, ReadError> {
+            self.files.list(dir)
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_with_its_entry_if_it_may_be() {
+        let files = Memory::new().with("a/b/x.yaml", "x").with("a/b/c/y", "y").with("a/z.yaml", "z");
+        let files = Noting { files, ..Noting::default() };
+        let options = BuildOptions::new();
+        let cache = Cache::of_one_build();
+        let session = Session::new(&options, &cache);
+        let loader = Loader::new(&session, &files, Path::new("a/b"));
+        let Ok(Entry::File(file)) = loader.entry("x.yaml") else { panic!("a file") };
+        assert_eq!(loader.read_bytes(&file).expect("read with its entry"), b"x");
+        assert_eq!(loader.read("c/y").expect("read with its entry"), b"y");
+        assert!(matches!(loader.read("../z.yaml"), Err(BuildError::Restricted { .. })));
+        assert!(matches!(loader.entry("../z.yaml"), Err(BuildError::Restricted { .. })));
+        assert_eq!(*files.read.lock().expect("no test panics with it"), ["a/b/x.yaml", "a/b/c/y"].map(PathBuf::from));
     }
 }

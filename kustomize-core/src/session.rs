@@ -59,6 +59,8 @@ struct State {
     used_builtin: bool,
     /// Where paths lead that were looked up already.
     resolved: HashMap<Place, Found>,
+    /// What is in the file that was looked up last, until it is read.
+    ahead: Option<(Place, Vec<u8>)>,
     verdicts: Verdicts,
     repositories: usize,
 }
@@ -223,6 +225,17 @@ impl<'a> Session<'a> {
     pub(crate) fn note_resolved(&self, place: Place, found: &Resolved) {
         let found = Found::new(place.path(), Some(found));
         self.with(|state| drop(state.resolved.insert(place, found)));
+    }
+
+    /// Keeps what is in a file until it is read, or until another one is kept.
+    pub(crate) fn read_ahead(&self, place: Place, bytes: Vec<u8>) {
+        self.with(|state| state.ahead = Some((place, bytes)));
+    }
+
+    /// What was kept of the file, which is not kept any longer.
+    pub(crate) fn take_ahead(&self, source: usize, path: &Path) -> Option<Vec<u8>> {
+        let is_it = |ahead: &mut (Place, _)| ahead.0.source == source && ahead.0.path == path.as_os_str();
+        self.with(|state| state.ahead.take_if(is_it)).map(|(_, bytes)| bytes)
     }
 
     pub(crate) fn remote(&self, url: &str) -> Result<&'a dyn Remote, BuildError> {

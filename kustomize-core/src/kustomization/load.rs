@@ -42,7 +42,11 @@ pub(crate) fn load(loader: &Loader<'_>) -> Result<Loaded, BuildError> {
 }
 
 fn find(loader: &Loader<'_>) -> Result<(&'static str, PathBuf), BuildError> {
-    let readable = |name| loader.readable(name).map(|path| (name, path));
+    let [usual, ..] = KustomizationFile::NAMES;
+    let readable = |name| {
+        let path = if name == usual { loader.readable_next(name) } else { loader.readable(name) };
+        path.map(|path| (name, path))
+    };
     let mut found: Vec<(&'static str, PathBuf)> = KustomizationFile::NAMES.into_iter().filter_map(readable).collect();
     let dir = || loader.root().to_owned();
     match (found.pop(), &found[..]) {
