@@ -176,15 +176,22 @@ impl Entries {
 /// About how much memory resources take. The text of a file counts for each
 /// list of resources that has some of it, so what several of them share counts
 /// several times.
-pub(crate) fn bytes_of(resources: &[Resource]) -> usize {
+pub(crate) fn bytes_of<'a>(resources: impl IntoIterator<Item = &'a Resource>) -> usize {
     let mut sources = HashMap::new();
-    let mut bytes = size_of_val(resources);
+    let mut bytes = 0;
     for resource in resources {
         let source = resource.doc().source();
         sources.insert(Arc::as_ptr(source), source.text.len());
-        bytes += resource.bytes();
+        bytes += size_of::<Resource>() + resource.bytes();
     }
     bytes + sources.values().sum::<usize>()
+}
+
+/// About how much more memory they take as parts of a root, which keeps its
+/// text in pieces besides theirs, two lists of them, and their places.
+pub(crate) fn bytes_in_root<'a>(resources: impl IntoIterator<Item = &'a Resource>) -> usize {
+    let bytes = |resource: &Resource| 2 * size_of::<Resource>() + size_of::<usize>() + resource.yaml_len();
+    resources.into_iter().map(bytes).sum()
 }
 
 #[cfg(test)]

@@ -66,6 +66,7 @@ mod origin;
 mod overrides;
 mod parts;
 mod patch;
+mod pieces;
 mod plugin;
 mod positions;
 mod program;

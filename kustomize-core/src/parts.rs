@@ -29,13 +29,18 @@ use crate::schema::Schema;
 #[derive(Debug)]
 pub(crate) struct Parts {
     loaded: Arc<Loaded>,
+    /// Where the bases are.
+    dirs: Arc<[PathBuf]>,
     list: Vec<Arc<Part>>,
+    places: Arc<Places>,
 }
+
+/// Where the resources of each part are among those of all.
+type Places = Vec<Box<[usize]>>;
 
 /// A base, finished.
 #[derive(Debug)]
 struct Part {
-    dir: PathBuf,
     /// As it was before it was finished.
     base: Arc<Base>,
     resources: Vec<Resource>,
@@ -52,19 +57,62 @@ struct Reach {
     cluster: HashSet<ResourceId>,
 }
 
-/// A build before this one, and what it was gathered from.
+/// What a root came to before, and what of it holds now.
+#[derive(Debug)]
+pub(crate) struct Before {
+    root: Arc<Root>,
+    is_current: bool,
+    /// Of each part whether it holds, if the root's own file does.
+    holds: Option<Vec<bool>>,
+}
+
+/// A build before this one, of a root whose own file is still the same.
 #[derive(Clone, Copy)]
-struct Before<'a> {
+struct Same<'a> {
     root: &'a Root,
     parts: &'a Parts,
+    holds: &'a [bool],
+}
+
+impl Before {
+    pub(crate) fn new(root: Arc<Root>, loader: &Loader<'_>) -> Self {
+        let own = root.record().filter(|own| root.parts.is_some() && own.own_holds(loader));
+        let holds = own.map(|own| own.bases_that_hold(loader));
+        let is_current = match &holds {
+            Some(holds) => holds.iter().all(|holds| *holds),
+            None => root.holds(loader),
+        };
+        Self { root, is_current, holds }
+    }
+
+    /// The root if all of it holds.
+    pub(crate) fn current(&self) -> Option<&Arc<Root>> {
+        self.is_current.then_some(&self.root)
+    }
+
+    /// Whether another root has a part that is known not to hold.
+    pub(crate) fn rules_out(&self, other: &Root) -> bool {
+        let bases = |root| Root::record(root).map_or(&[][..], |own| &own.below);
+        let pairs = bases(&self.root).iter().zip(bases(other));
+        let holds = self.holds.iter().flatten();
+        pairs.zip(holds).any(|((one, other), holds)| !holds && Arc::ptr_eq(one, other))
+    }
+
+    fn parts(&self) -> &[Arc<Part>] {
+        self.root.parts.as_ref().map_or(&[], |parts| &parts.list)
+    }
+
+    fn same(&self) -> Option<Same<'_>> {
+        let (parts, holds) = (self.root.parts.as_ref()?, self.holds.as_deref()?);
+        Some(Same { root: &self.root, parts, holds })
+    }
 }
 
 /// What a root comes to, and its parts if it only gathers bases that have nothing to do with each other.
-pub(crate) fn render(loader: &Loader<'_>, before: Option<&Root>) -> Result<(ResourceSet, Option<Parts>), BuildError> {
+pub(crate) fn render(loader: &Loader<'_>, before: Option<&Before>) -> Result<(ResourceSet, Option<Parts>), BuildError> {
     loader.open();
-    let before = before.and_then(|root| Some(Before { root, parts: root.parts.as_ref()? }));
-    let same_file = before.filter(|before| before.own().is_some_and(|record| record.own_holds(loader)));
-    let loaded = match same_file.and_then(|before| Some((before.own()?, before.parts))) {
+    let same = before.and_then(Before::same);
+    let loaded = match same.and_then(|same| Some((same.root.record()?, same.parts))) {
         Some((record, parts)) => {
             loader.session.know(&record.own)?;
             Arc::clone(&parts.loaded)
@@ -73,20 +121,23 @@ pub(crate) fn render(loader: &Loader<'_>, before: Option<&Root>) -> Result<(Reso
     };
     let target = Target::root(loader, &loaded);
     target.set_schema()?;
-    let dirs = match same_file {
-        Some(before) => Some(before.parts.list.iter().map(|part| part.dir.clone()).collect()),
+    let dirs = match same {
+        Some(same) => Some(Arc::clone(&same.parts.dirs)),
         None => directories(&target),
     };
-    let (resources, list) = match dirs {
-        Some(dirs) => Gathering { target: &target, dirs, before, same_file }.run()?,
-        None => (target.render()?, None),
+    let Some(dirs) = dirs else {
+        let resources = target.render()?;
+        loader.close();
+        return Ok((resources, None));
     };
+    let old = before.map_or(&[][..], Before::parts);
+    let (resources, arranged) = Gathering { target: &target, dirs: &dirs, old, same }.run()?;
     loader.close();
-    Ok((resources, list.map(|list| Parts { loaded, list })))
+    Ok((resources, arranged.map(|(list, places)| Parts { loaded, dirs, list, places })))
 }
 
 /// The bases of a root that does nothing to them but sort what they give.
-fn directories(target: &Target<'_>) -> Option<Vec<PathBuf>> {
+fn directories(target: &Target<'_>) -> Option<Arc<[PathBuf]>> {
     let from = target.kustomization;
     let has_one_order = from.sort_options.is_none() || target.loader.session.options.reorder.is_none();
     let rest = Kustomization {
@@ -110,27 +161,37 @@ fn directories(target: &Target<'_>) -> Option<Vec<PathBuf>> {
 /// A root that only gathers bases, while it does.
 struct Gathering<'a> {
     target: &'a Target<'a>,
-    dirs: Vec<PathBuf>,
-    before: Option<Before<'a>>,
-    same_file: Option<Before<'a>>,
+    dirs: &'a [PathBuf],
+    /// The parts of the build before.
+    old: &'a [Arc<Part>],
+    same: Option<Same<'a>>,
 }
 
-/// A base, finished if it is known to be the same as before.
-struct Member {
-    base: Arc<Base>,
-    part: Option<Arc<Part>>,
+enum Member {
+    /// A base that is the same as before.
+    Finished(Arc<Part>),
+    Base(Arc<Base>),
+}
+
+impl Member {
+    fn base(&self) -> &Arc<Base> {
+        match self {
+            Self::Finished(part) => &part.base,
+            Self::Base(base) => base,
+        }
+    }
 }
 
 /// Finished resources, and the parts that they are of if each was finished by itself.
-type Gathered = (ResourceSet, Option<Vec<Arc<Part>>>);
+type Gathered = (ResourceSet, Option<(Vec<Arc<Part>>, Arc<Places>)>);
 
 impl Gathering<'_> {
     fn run(&self) -> Result<Gathered, BuildError> {
         let members = self.members()?;
         if let Some(list) = self.parts(&members)
-            && let Some(resources) = self.arrange(&list)
+            && let Some((resources, places)) = self.arrange(&list)
         {
-            return Ok((resources, Some(list)));
+            return Ok((resources, Some((list, places))));
         }
         let mut layer = self.join(&members)?;
         self.target.customize(&mut layer)?;
@@ -140,18 +201,17 @@ impl Gathering<'_> {
     fn members(&self) -> Result<Vec<Member>, BuildError> {
         let by_record = self.parts_by_record();
         let mut members = Vec::with_capacity(self.dirs.len());
-        for (at, (entry, dir)) in self.entries().zip(&self.dirs).enumerate() {
-            let old = self.same_file.and_then(|before| before.parts.list.get(at));
-            if let Some(old) = old.filter(|old| self.target.loader.may_reuse(&old.base.record)) {
-                self.target.loader.session.reuse(&old.base.record)?;
-                members.push(Member { base: Arc::clone(&old.base), part: Some(Arc::clone(old)) });
-                continue;
-            }
+        loop {
+            members.extend(self.unchanged_from(members.len()).iter().cloned().map(Member::Finished));
+            let (entry, dir) = match (self.entries().get(members.len()), self.dirs.get(members.len())) {
+                (Some(entry), Some(dir)) => (entry, dir),
+                _ => return Ok(members),
+            };
             match self.target.base(entry, Entry::Directory(dir.clone())) {
-                Ok(base) => {
-                    let part = by_record.get(&Arc::as_ptr(&base.record)).map(|part| Arc::clone(part));
-                    members.push(Member { base, part });
-                }
+                Ok(base) => members.push(match by_record.get(&Arc::as_ptr(&base.record)) {
+                    Some(part) => Member::Finished(Arc::clone(part)),
+                    None => Member::Base(base),
+                }),
                 Err(error) => {
                     // What is wrong with the bases before this one comes first.
                     self.join(&members)?;
@@ -159,46 +219,54 @@ impl Gathering<'_> {
                 }
             }
         }
-        Ok(members)
     }
 
-    fn entries(&self) -> std::slice::Iter<'_, String> {
-        self.target.kustomization.resources.iter()
+    /// The parts that hold, one after the other from `start` on, taken over
+    /// from the build before. That they make no cycle is known from there.
+    fn unchanged_from(&self, start: usize) -> &[Arc<Part>] {
+        let session = self.target.loader.session;
+        // A schema that a base sets is for those after it, too.
+        let Some(same) = self.same.filter(|_| !session.has_schema()) else { return &[] };
+        let count = same.holds[start..].iter().take_while(|holds| **holds).count();
+        let parts = &same.parts.list[start..start + count];
+        let taken = session.reuse_all(parts.iter().map(|part| &part.base.record));
+        &parts[..taken]
+    }
+
+    fn entries(&self) -> &[String] {
+        &self.target.kustomization.resources
     }
 
     /// The parts of the build before, where their places may have changed.
     fn parts_by_record(&self) -> HashMap<*const Record, &Arc<Part>> {
-        let before = self.before.filter(|_| self.same_file.is_none());
-        let parts = before.into_iter().flat_map(|before| &before.parts.list);
-        parts.map(|part| (Arc::as_ptr(&part.base.record), part)).collect()
+        let parts = if self.same.is_none() { self.old } else { &[] };
+        parts.iter().map(|part| (Arc::as_ptr(&part.base.record), part)).collect()
     }
 
     /// The members as a build from nothing puts them together.
     fn join(&self, members: &[Member]) -> Result<Layer, BuildError> {
         let mut layer = self.target.layer();
         for (member, entry) in members.iter().zip(self.entries()) {
-            let added = self.target.add_layer(&mut layer, Arc::clone(&member.base));
+            let added = self.target.add_layer(&mut layer, Arc::clone(member.base()));
             added.map_err(|error| self.target.in_entry("resources", entry, error))?;
         }
         Ok(layer)
     }
 
     fn parts(&self, members: &[Member]) -> Option<Vec<Arc<Part>>> {
-        let part = |(member, dir): (&Member, &PathBuf)| match &member.part {
-            Some(part) => Some(Arc::clone(part)),
-            None => Part::new(self.target, dir.clone(), Arc::clone(&member.base)).map(Arc::new),
+        let part = |member: &Member| match member {
+            Member::Finished(part) => Some(Arc::clone(part)),
+            Member::Base(base) => Part::new(self.target, Arc::clone(base)).map(Arc::new),
         };
-        members.iter().zip(&self.dirs).map(part).collect()
+        members.iter().map(part).collect()
     }
 
     /// The resources of all parts in order, if these have nothing to do with each other.
-    fn arrange(&self, list: &[Arc<Part>]) -> Option<ResourceSet> {
-        if let Some(before) = self.same_file {
-            let replaced = before.replaced_by(list);
-            if replaced.iter().all(|(old, new)| old.is_like(new)) {
-                return Some(before.with_replaced(&replaced));
-            }
-        }
+    fn arrange(&self, list: &[Arc<Part>]) -> Option<(ResourceSet, Arc<Places>)> {
+        self.same.and_then(|same| same.with_parts(list)).or_else(|| self.arrange_anew(list))
+    }
+
+    fn arrange_anew(&self, list: &[Arc<Part>]) -> Option<(ResourceSet, Arc<Places>)> {
         let (mut namespaces, mut cluster) = (HashSet::new(), HashSet::new());
         for Part { reach, .. } in list.iter().map(|part| &**part) {
             let is_new = reach.namespaces.iter().all(|name| namespaces.insert(name));
@@ -208,29 +276,26 @@ impl Gathering<'_> {
         }
         let mut resources = list.iter().flat_map(|part| part.resources.iter().cloned()).collect();
         self.target.sort(&mut resources).ok()?;
-        Some(ResourceSet::shared(resources, self.target.loader.session.threads()))
+        let places = places(list, &resources)?;
+        Some((ResourceSet::of(resources, self.target.loader.session.threads()), Arc::new(places)))
     }
 }
 
-impl<'a> Before<'a> {
-    /// The record of the root's kustomization, which is all that the build's has below it.
-    fn own(&self) -> Option<&'a Arc<Record>> {
-        self.root.build.read.record().below.first()
-    }
+fn places(list: &[Arc<Part>], resources: &[Resource]) -> Option<Places> {
+    let by_address: ByAddress<usize, usize> =
+        resources.iter().enumerate().map(|(at, resource)| (resource.address(), at)).collect();
+    let place = |resource: &Resource| by_address.get(&resource.address()).copied();
+    list.iter().map(|part| part.resources.iter().map(place).collect()).collect()
+}
 
-    /// The parts that are no longer the same, with what is in their place.
-    fn replaced_by<'b>(&self, list: &'b [Arc<Part>]) -> Vec<(&'a Part, &'b Part)> {
-        let pairs = self.parts.list.iter().zip(list).filter(|(old, new)| !Arc::ptr_eq(old, new));
-        pairs.map(|(old, new)| (&**old, &**new)).collect()
-    }
-
-    /// The resources of the build before, with others in the places of some.
-    fn with_replaced(&self, replaced: &[(&Part, &Part)]) -> ResourceSet {
-        let pairs = replaced.iter().flat_map(|(old, new)| old.resources.iter().zip(&new.resources));
-        let new: ByAddress<usize, &Resource> = pairs.map(|(old, new)| (old.address(), new)).collect();
-        let all = self.root.build.resources.iter();
-        let resources = all.map(|old| (*new.get(&old.address()).unwrap_or(&old)).clone()).collect();
-        ResourceSet::shared(resources, self.root.build.resources.threads())
+impl Same<'_> {
+    /// As [`Gathering::arrange_anew`], if each part has its resources where it had them before.
+    fn with_parts(&self, list: &[Arc<Part>]) -> Option<(ResourceSet, Arc<Places>)> {
+        let Parts { list: old, places, .. } = self.parts;
+        let pairs = || old.iter().zip(list).zip(&**places).filter(|((old, new), _)| !Arc::ptr_eq(old, new));
+        let others = pairs().flat_map(|((_, new), at)| at.iter().copied().zip(new.resources.iter().cloned()));
+        let is_like = pairs().all(|((old, new), _)| old.is_like(new));
+        is_like.then(|| (self.root.build.resources.with(others), Arc::clone(places)))
     }
 }
 
@@ -243,7 +308,7 @@ impl Parts {
 
 impl Part {
     /// `None` if it may have to do with resources elsewhere.
-    fn new(target: &Target<'_>, dir: PathBuf, base: Arc<Base>) -> Option<Self> {
+    fn new(target: &Target<'_>, base: Arc<Base>) -> Option<Self> {
         let Base { layer, record } = &*base;
         let config = TransformerConfig::builtin();
         let is_plain = Arc::ptr_eq(&layer.config, &config) && layer.vars.is_empty();
@@ -254,8 +319,8 @@ impl Part {
         reach.add(layer.resources.as_slice(), &config.name_references)?;
         let resources = target.finish_unsorted(layer.clone()).ok()?;
         reach.add(&resources, &config.name_references)?;
-        let bytes = size_of::<Self>() + cache::bytes_of(&resources) + base.bytes();
-        Some(Self { dir, base, resources, reach, bytes })
+        let bytes = size_of::<Self>() + cache::bytes_of(&resources) + cache::bytes_in_root(&resources) + base.bytes();
+        Some(Self { base, resources, reach, bytes })
     }
 
     /// Whether the other one has resources of the same ids, and in reach of the same ones.

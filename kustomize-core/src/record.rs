@@ -88,6 +88,23 @@ impl Answers {
             && self.read.iter().all(is_same)
     }
 
+    /// Whether the same was asked and answered. Paths are compared as they are
+    /// written, which is faster; those that only look different are found out one by one.
+    fn are(&self, other: &Self) -> bool {
+        self.asked.len() == other.asked.len()
+            && self.read.len() == other.read.len()
+            && self
+                .asked
+                .iter()
+                .zip(&other.asked)
+                .all(|(one, other)| one.path.as_os_str() == other.path.as_os_str() && one.found == other.found)
+            && self
+                .read
+                .iter()
+                .zip(&other.read)
+                .all(|(one, other)| one.path.as_os_str() == other.path.as_os_str() && one.content == other.content)
+    }
+
     fn bytes(&self) -> usize {
         let asked = self.asked.iter().map(|asked| size_of::<Asked>() + asked.path.as_os_str().len());
         // With the id of the content.
@@ -142,7 +159,9 @@ impl Asked {
     fn is_answered_by(&self, now: Option<&Resolved>) -> bool {
         match (&self.found, now) {
             (Found::Nothing, None) => true,
-            (Found::Itself { is_dir }, Some(now)) => now.is_dir == *is_dir && now.path == self.path,
+            (Found::Itself { is_dir }, Some(now)) => {
+                now.is_dir == *is_dir && now.path.as_os_str() == self.path.as_os_str()
+            }
             (Found::Elsewhere(then), Some(now)) => then == now,
             _ => false,
         }
@@ -171,13 +190,37 @@ impl Record {
 
     /// As [`Record::holds`], for the kustomization file without its bases and components.
     pub(crate) fn own_holds(&self, loader: &Loader<'_>) -> bool {
-        let find_out = || {
-            let Own { dir, inside, outside, .. } = &*self.own;
-            let is_same_tree = || self.tree.is_some() && loader.content_id(dir) == self.tree;
-            outside.hold(loader) && (is_same_tree() || inside.hold(loader))
-        };
+        let find_out = || self.own.outside.hold(loader) && self.inside_holds(loader);
         // Other records share it if it is that of a root with many bases.
         if Arc::strong_count(&self.own) > 1 { loader.verdict(&self.own, find_out) } else { find_out() }
+    }
+
+    fn inside_holds(&self, loader: &Loader<'_>) -> bool {
+        let is_same_tree = || self.tree.is_some() && loader.content_id(&self.own.dir) == self.tree;
+        is_same_tree() || self.own.inside.hold(loader)
+    }
+
+    /// Of each record below whether it holds. What neighbours have in common,
+    /// which often is all but their own directories, is found out once.
+    pub(crate) fn bases_that_hold(&self, loader: &Loader<'_>) -> Vec<bool> {
+        let mut known: Option<&Arc<Self>> = None;
+        let mut verdicts = Vec::with_capacity(self.below.len());
+        for record in &self.below {
+            let holds = match known {
+                Some(known) if record.is_outside_as(known) => record.inside_holds(loader),
+                _ => record.holds(loader),
+            };
+            verdicts.push(holds);
+            known = if holds { Some(record) } else { known };
+        }
+        verdicts
+    }
+
+    /// Whether what is outside the directories, and what it is built on, is as for another one.
+    fn is_outside_as(&self, other: &Self) -> bool {
+        self.below.len() == other.below.len()
+            && self.below.iter().zip(&other.below).all(|(one, other)| Arc::ptr_eq(one, other))
+            && self.own.outside.are(&other.own.outside)
     }
 
     /// Whether a kustomization below this one is in a directory of which `is_it` holds.
@@ -313,5 +356,55 @@ impl<'a> IntoIterator for &'a ReadFiles {
 impl fmt::Debug for ReadFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Cache;
+    use crate::session::Session;
+    use crate::{BuildOptions, LoadRestriction, Memory, Renderer};
+
+    /// Overlays of one base; all but `o2` read a file outside.
+    fn overlays() -> Memory {
+        let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: map}\n";
+        let overlay = "resources: [../base]\npatches: [{path: ../shared.yaml}, {path: own.yaml}]\n";
+        let files = Memory::new()
+            .with("base/kustomization.yaml", "resources: [map.yaml]\n")
+            .with("base/map.yaml", map)
+            .with("shared.yaml", map)
+            .with("root/kustomization.yaml", "resources: [../o0, ../o1, ../o2, ../o3]\nnameSuffix: -s\n");
+        let files = ["o0", "o1", "o2", "o3"].iter().fold(files, |files, dir| {
+            let text = format!("{overlay}namePrefix: {dir}-\n");
+            files.with(format!("{dir}/own.yaml"), map).with(format!("{dir}/kustomization.yaml"), text)
+        });
+        files.with("o2/kustomization.yaml", "resources: [../base]\nnamePrefix: o2-\n")
+    }
+
+    #[test]
+    fn what_bases_have_in_common_counts_for_each_of_them() {
+        let options = BuildOptions::new().load_restriction(LoadRestriction::None);
+        let files = overlays();
+        let built = Renderer::new().build(&files, "root", &options).expect("builds");
+        let root = &built.read.record().below[0];
+        let edits = [
+            ("elsewhere", [true; 4]),
+            ("o0/own.yaml", [false, true, true, true]),
+            ("o3/kustomization.yml", [true, true, true, false]),
+            ("o2/unread", [true; 4]),
+            ("shared.yaml", [false, false, true, false]),
+            ("base/map.yaml", [false; 4]),
+        ];
+        for (edited, expected) in edits {
+            let (files, cache) = (files.clone().with(edited, "changed"), Cache::of_budget(0));
+            let with_loader = |ask: &dyn Fn(&Loader<'_>) -> Vec<bool>| {
+                let session = Session::new(&options, &cache);
+                ask(&Loader::new(&session, &files, Path::new("root")))
+            };
+            let one_by_one = |loader: &Loader<'_>| root.below.iter().map(|record| record.holds(loader)).collect();
+            assert_eq!(with_loader(&one_by_one), expected, "{edited}");
+            assert_eq!(with_loader(&|loader| root.bases_that_hold(loader)), expected, "{edited}");
+        }
     }
 }

@@ -10,8 +10,8 @@ use crate::error::BuildError;
 use crate::load::{Loader, resolve_root};
 use crate::options::{BuildLimits, BuildOptions, LoadRestriction, Reorder};
 use crate::overrides::Overrides;
-use crate::parts::{self, Parts};
-use crate::resource_set::ResourceSet;
+use crate::parts::{self, Before, Parts};
+use crate::record::Record;
 use crate::session::Session;
 use crate::source::{ContentId, FileSource};
 
@@ -117,17 +117,17 @@ impl Renderer {
         let id = files.content_id(Path::new(""));
         let session = Session::new(options, &self.cache);
         let loader = Loader::new(&session, files, &dir);
-        let before = self.known(&loader, id.as_ref());
-        if let Some(Known { root, is_current: true }) = before {
-            return Ok(Arc::clone(&root.build));
-        }
-        let (resources, parts) = match parts::render(&loader, before.as_ref().map(|known| &*known.root)) {
+        let before = match self.known(&loader, id.as_ref()) {
+            Some(Known::Current(root)) => return Ok(Arc::clone(&root.build)),
+            Some(Known::Before(before)) => Some(before),
+            None => None,
+        };
+        let (resources, parts) = match parts::render(&loader, before.as_ref()) {
             Ok((resources, parts)) => (Ok(resources), parts),
             Err(error) => (Err(error), None),
         };
         let mut build = build::finished(session, resources).into_build()?;
-        let threads = build.resources.threads();
-        build.resources = ResourceSet::shared(build.resources.into_vec(), threads);
+        build.resources = build.resources.into_shared();
         let build = Arc::new(build);
         self.keep(&dir, Root { wanted: Wanted::of(options), files: id, build: Arc::clone(&build), parts });
         Ok(build)
@@ -135,19 +135,21 @@ impl Renderer {
 
     /// What is known of a root: what it is now, or else what it was last.
     fn known(&self, loader: &Loader<'_>, files: Option<&ContentId>) -> Option<Known> {
-        let wanted = Wanted::of(loader.session.options);
-        let known = |is_current: &dyn Fn(&Root) -> bool| {
-            self.cache.find(&Key::Root(loader.root().to_owned()), |value| match value {
-                Value::Root(root) if root.wanted == wanted && is_current(root) => Some(Arc::clone(root)),
+        let (key, wanted) = (Key::Root(loader.root().to_owned()), Wanted::of(loader.session.options));
+        let find = |is_it: &dyn Fn(&Arc<Root>) -> bool| {
+            self.cache.find(&key, |value| match value {
+                Value::Root(root) if root.wanted == wanted && is_it(root) => Some(Arc::clone(root)),
                 _ => None,
             })
         };
-        let is_same_tree = |root: &Root| files.is_some() && root.files.as_ref() == files;
-        let current = known(&is_same_tree).or_else(|| known(&|root| root.build.read.record().holds(loader)));
-        match current {
-            Some(root) => Some(Known { root, is_current: true }),
-            None => known(&|_| true).map(|root| Known { root, is_current: false }),
-        }
+        let last = match find(&|root| files.is_some() && root.files.as_ref() == files) {
+            Some(root) => return Some(Known::Current(root)),
+            None => find(&|_| true)?,
+        };
+        let before = Before::new(last, loader);
+        let current = before.current().cloned();
+        let current = current.or_else(|| find(&|root| !before.rules_out(root) && root.holds(loader)));
+        Some(current.map_or(Known::Before(before), Known::Current))
     }
 
     fn keep(&self, dir: &Path, root: Root) {
@@ -180,16 +182,27 @@ impl fmt::Debug for Renderer {
     }
 }
 
-struct Known {
-    root: Arc<Root>,
-    is_current: bool,
+/// What is known of a root.
+enum Known {
+    Current(Arc<Root>),
+    Before(Before),
 }
 
 impl Root {
+    /// The record of its kustomization, which is all that the build's has below it.
+    pub(crate) fn record(&self) -> Option<&Arc<Record>> {
+        self.build.read.record().below.first()
+    }
+
+    pub(crate) fn holds(&self, loader: &Loader<'_>) -> bool {
+        self.build.read.record().holds(loader)
+    }
+
     fn bytes(&self) -> usize {
+        let each = || self.build.resources.each();
         let resources = match &self.parts {
-            Some(parts) => parts.bytes() + size_of_val(self.build.resources.as_slice()),
-            None => cache::bytes_of(self.build.resources.as_slice()),
+            Some(parts) => parts.bytes(),
+            None => cache::bytes_of(each()) + cache::bytes_in_root(each()),
         };
         size_of::<Self>() + size_of::<Build>() + resources + self.build.read.record().bytes()
     }

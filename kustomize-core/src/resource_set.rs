@@ -7,6 +7,7 @@ use std::ops::Range;
 use crate::error::BuildError;
 use crate::history::Behavior;
 use crate::merge_metadata::take_over;
+use crate::pieces::{Resources, SEPARATOR};
 use crate::positions::Positions;
 use crate::resource::Resource;
 use crate::schema::Schema;
@@ -16,11 +17,9 @@ use crate::yaml::{self, EmitError};
 /// Resources in the order in which they are printed.
 #[derive(Debug, Default)]
 pub struct ResourceSet {
-    resources: Vec<Resource>,
+    resources: Resources,
     /// Where ids are; forgotten as soon as a resource may have changed.
     index: Option<Index>,
-    /// Whether resources remember how they are printed.
-    keeps_text: bool,
     /// How many threads may work on them.
     threads: Threads,
 }
@@ -28,15 +27,25 @@ pub struct ResourceSet {
 /// Copies look for other ids.
 impl Clone for ResourceSet {
     fn clone(&self) -> Self {
-        Self { resources: self.resources.clone(), index: None, keeps_text: self.keeps_text, threads: self.threads }
+        Self { resources: self.resources.clone(), index: None, threads: self.threads }
     }
 }
 
 impl ResourceSet {
-    /// Resources of which some will be part of other sets, so that it pays to
-    /// remember how they are printed.
-    pub(crate) fn shared(resources: Vec<Resource>, threads: Threads) -> Self {
-        Self { resources, index: None, keeps_text: true, threads }
+    pub(crate) fn of(resources: Vec<Resource>, threads: Threads) -> Self {
+        Self { resources: Resources::Own(resources), index: None, threads }
+    }
+
+    /// The same, of which other sets can share what they have in common, and
+    /// that remembers how it is printed.
+    pub(crate) fn into_shared(self) -> Self {
+        Self { resources: Resources::Shared(self.resources.into_pieces()), index: None, threads: self.threads }
+    }
+
+    /// A shared copy that has others in some places.
+    pub(crate) fn with(&self, others: impl Iterator<Item = (usize, Resource)>) -> Self {
+        let pieces = self.resources.clone().into_pieces().with(others);
+        Self { resources: Resources::Shared(pieces), index: None, threads: self.threads }
     }
 
     /// None yet, for so many threads.
@@ -49,7 +58,7 @@ impl ResourceSet {
     }
 
     pub(crate) fn into_vec(self) -> Vec<Resource> {
-        self.resources
+        self.resources.into_vec()
     }
 
     /// The resources in order.
@@ -64,7 +73,7 @@ impl ResourceSet {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.resources.is_empty()
+        self.len() == 0
     }
 
     /// All manifests as kustomize prints them, with `---` between them.
@@ -73,6 +82,9 @@ impl ResourceSet {
     ///
     /// [`BuildError::Emit`] as [`Resource::to_yaml`] fails for one of them.
     pub fn to_yaml(&self) -> Result<String, BuildError> {
+        if let Resources::Shared(pieces) = &self.resources {
+            return pieces.to_yaml(self.threads).map_err(|(resource, source)| unprintable(resource, source));
+        }
         let parts = self.threads.ranges(self.resources.len(), |part| self.print(part));
         let mut parts = parts.into_iter();
         let mut out = parts.next().transpose()?.unwrap_or_default();
@@ -85,23 +97,20 @@ impl ResourceSet {
     fn print(&self, part: Range<usize>) -> Result<String, BuildError> {
         let resources = &self.resources[part.clone()];
         // The first part has room for the others. What is not written to is not really there.
-        let room = if part.start == 0 { &self.resources } else { resources };
+        let room = if part.start == 0 { &self.resources[..] } else { resources };
         let room = room.iter().map(Resource::yaml_len).sum();
-        let separator = |at| if at > 0 { "---\n" } else { "" };
-        if self.keeps_text {
-            let mut out = String::with_capacity(room);
-            for (at, resource) in part.zip(resources) {
-                out.push_str(separator(at));
-                out.push_str(resource.kept_yaml().map_err(|source| unprintable(resource, source))?);
-            }
-            return Ok(out);
-        }
+        let separator = |at| if at > 0 { SEPARATOR } else { "" };
         let (mut out, mut open) = (Vec::with_capacity(room), yaml::Open::default());
         for (at, resource) in part.zip(resources) {
             out.extend_from_slice(separator(at).as_bytes());
             resource.write_yaml(&mut out, &mut open).map_err(|source| unprintable(resource, source))?;
         }
         Ok(yaml::printed_text(out))
+    }
+
+    /// The resources in order, without a list being made of shared ones.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &Resource> {
+        self.resources.each()
     }
 
     pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Resource> {
@@ -290,7 +299,7 @@ impl IntoIterator for ResourceSet {
     type IntoIter = std::vec::IntoIter<Resource>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.resources.into_iter()
+        self.into_vec().into_iter()
     }
 }
 

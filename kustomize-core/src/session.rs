@@ -74,6 +74,17 @@ impl State {
         self.counts = self.counts.plus(added);
         self.counts.check(options)
     }
+
+    fn has_room_for(&self, counts: Counts, options: &BuildOptions) -> bool {
+        self.counts.plus(counts).check(options).is_ok()
+    }
+
+    fn reuse(&mut self, record: &Arc<Record>, options: &BuildOptions) -> Result<(), BuildError> {
+        self.count(record.counts, options)?;
+        self.used_builtin |= record.used_builtin;
+        self.current().add(Arc::clone(record));
+        Ok(())
+    }
 }
 
 impl<'a> Session<'a> {
@@ -189,17 +200,22 @@ impl<'a> Session<'a> {
 
     /// Uses what was accumulated before in the place of what would be accumulated now.
     pub(crate) fn reuse(&self, record: &Arc<Record>) -> Result<(), BuildError> {
+        self.with(|state| state.reuse(record, self.options))
+    }
+
+    /// As [`Session::reuse`], for as many of the records as may still be read. How many these are.
+    pub(crate) fn reuse_all<'r>(&self, records: impl Iterator<Item = &'r Arc<Record>>) -> usize {
         self.with(|state| {
-            state.count(record.counts, self.options)?;
-            state.used_builtin |= record.used_builtin;
-            state.current().add(Arc::clone(record));
-            Ok(())
+            let mut reuse = |record: &Arc<Record>| {
+                state.has_room_for(record.counts, self.options) && state.reuse(record, self.options).is_ok()
+            };
+            records.take_while(|record| reuse(record)).count()
         })
     }
 
     /// Whether so much more may be read.
     pub(crate) fn has_room_for(&self, counts: Counts) -> bool {
-        self.with(|state| state.counts.plus(counts).check(self.options).is_ok())
+        self.with(|state| state.has_room_for(counts, self.options))
     }
 
     /// Whether what is recorded holds, found out once.

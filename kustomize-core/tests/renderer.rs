@@ -455,6 +455,22 @@ fn the_schema_of_one_base_is_for_the_next_ones() {
 }
 
 #[test]
+fn a_schema_that_comes_later_is_for_bases_that_are_kept() {
+    let files = Memory::new()
+        .with("a/kustomization.yaml", "namespace: ns-0\nresources: [map.yaml]\n")
+        .with("a/map.yaml", MAP)
+        .with("a/schema.json", SCHEMA)
+        .with("b/kustomization.yaml", "namespace: ns-1\nresources: [w.yaml]\npatches: [{path: patch.yaml}]\n")
+        .with("b/w.yaml", with_part("a"))
+        .with("b/patch.yaml", with_part("b"))
+        .with("root/kustomization.yaml", "resources: [../a, ../b]\n");
+    let schema = "namespace: ns-0\nresources: [map.yaml]\nopenapi: {path: schema.json}\n";
+    let states = [files.clone(), files.with("a/kustomization.yaml", schema)];
+    let given = in_turn(&states, "root", &BuildOptions::new());
+    assert!(given[0].is_ok() && given[0] != given[1], "the schema makes a difference");
+}
+
+#[test]
 fn files_of_other_directories_count() {
     let files = Memory::new()
         .with("app/kustomization.yaml", "resources: [../base]\n")

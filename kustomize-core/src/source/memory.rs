@@ -84,11 +84,11 @@ impl Memory {
 
     /// What is at a path without `.` and `..`; `None` for the root too.
     fn node(&self, normal: &Path) -> Option<&Node> {
-        let mut names = normal.iter().map(|name| name.to_str());
-        let mut node = self.root.entries.get(names.next()??)?;
+        let mut names = normal.to_str()?.split(std::path::is_separator);
+        let mut node = self.root.entries.get(names.next()?)?;
         for name in names {
             let Node::Folder(folder) = node else { return None };
-            node = folder.entries.get(name?)?;
+            node = folder.entries.get(name)?;
         }
         Some(node)
     }
