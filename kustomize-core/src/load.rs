@@ -223,7 +223,7 @@ impl<'a> Loader<'a> {
         self.find(path).ok().and_then(|found| self.allowed(found).ok())
     }
 
-    /// As [`Loader::readable`], for a file that is probably there and is read next.
+    /// As [`Loader::readable`], for a file that is read next if it is there.
     pub(crate) fn readable_next(&self, path: &str) -> Option<PathBuf> {
         self.find_to_read(path).ok().and_then(|found| self.allowed(found).ok())
     }

@@ -42,12 +42,12 @@ pub(crate) fn load(loader: &Loader<'_>) -> Result<Loaded, BuildError> {
 }
 
 fn find(loader: &Loader<'_>) -> Result<(&'static str, PathBuf), BuildError> {
-    let [usual, ..] = KustomizationFile::NAMES;
-    let readable = |name| {
-        let path = if name == usual { loader.readable_next(name) } else { loader.readable(name) };
-        path.map(|path| (name, path))
-    };
-    let mut found: Vec<(&'static str, PathBuf)> = KustomizationFile::NAMES.into_iter().filter_map(readable).collect();
+    let mut found = Vec::new();
+    for name in KustomizationFile::NAMES {
+        // There should be no other one, so that it is not read next.
+        let path = if found.is_empty() { loader.readable_next(name) } else { loader.readable(name) };
+        found.extend(path.map(|path| (name, path)));
+    }
     let dir = || loader.root().to_owned();
     match (found.pop(), &found[..]) {
         (None, _) => Err(BuildError::NoKustomization { dir: dir() }),

@@ -125,10 +125,16 @@ impl FileSource for Directory {
     }
 
     fn read_entry(&self, dir: &Path, name: &str, limit: u64) -> Result<(Resolved, Option<Vec<u8>>), ReadError> {
+        if !is_plain(name) {
+            return Ok((self.resolve_entry(dir, name)?, None));
+        }
         let path = dir.join(name);
-        let file = if is_plain(name) { open_itself(&self.within(&path)).ok() } else { None };
-        // Why something cannot be read is told to those who do read it.
-        match file.and_then(|file| read_open(file, &path, limit).ok()) {
+        let bytes = match open_itself(&self.within(&path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(io_error(&path, error)),
+            // Why something else cannot be read is told to those who do read it.
+            opened => opened.ok().and_then(|file| read_open(file, &path, limit).ok()),
+        };
+        match bytes {
             Some(bytes) => Ok((Resolved::new(path, false), Some(bytes))),
             None => Ok((self.resolve_entry(dir, name)?, None)),
         }
