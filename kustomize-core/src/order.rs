@@ -1,7 +1,8 @@
 //! The order in which resources are printed (`sortOptions`).
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::HashMap;
+
+use foldhash::HashMap;
 
 use crate::config::{FIRST_KINDS, LAST_KINDS};
 use crate::id::split_api_version;
@@ -79,7 +80,7 @@ impl<'a> LegacyOrder<'a> {
     fn type_of(&mut self, resource: &Resource) -> usize {
         let (api_version, kind) = (resource.api_version(), resource.kind());
         let known = self.by_fingerprint.entry(fingerprint("", api_version, kind)).or_insert(self.types.len());
-        let is_it = |of: &Type| same(&of.kind, kind) && same(&of.api_version, api_version);
+        let is_it = |of: &Type| same(&*of.kind, kind) && same(&*of.api_version, api_version);
         if self.types.get(*known).is_some_and(is_it) {
             return *known;
         }

@@ -5,10 +5,12 @@
 //! Kustomize compares every such field with every resource. Here the fields
 //! are looked up in an index of the names that resources used to have.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::ops::Range;
 use std::sync::OnceLock;
+
+use foldhash::fast::RandomState;
+use foldhash::{HashMap, HashMapExt, HashSet};
 
 use crate::config::{NameReferences, PathTree, Specs, TransformerConfig};
 use crate::id::Gvk;
@@ -381,7 +383,7 @@ impl<'a> Search<'a> {
 
 impl<'a> PreviousNames<'a> {
     fn new(resources: &'a [Resource], schema: &Schema, threads: Threads) -> Self {
-        let hasher = RandomState::new();
+        let hasher = RandomState::default();
         let parts = threads.ranges(resources.len(), |part| {
             let mut entries = Vec::with_capacity(2 * part.len());
             for (resource, index) in resources[part.clone()].iter().zip(part) {

@@ -1,8 +1,10 @@
 //! The resources of a kustomization, in order.
 
 use std::borrow::Borrow;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::ops::Range;
+
+use foldhash::fast::RandomState;
 
 use crate::error::BuildError;
 use crate::history::Behavior;
@@ -363,7 +365,7 @@ struct Past {
 
 impl Index {
     fn new(resources: &[Resource], schema: &Schema, threads: Threads) -> Self {
-        let mut index = Self { hasher: RandomState::new(), current: Positions::default(), past: None };
+        let mut index = Self { hasher: RandomState::default(), current: Positions::default(), past: None };
         let hashes = index.hashes(resources, schema, threads);
         index.current.reserve(resources.len());
         hashes.into_iter().enumerate().for_each(|(at, hash)| index.current.add(hash, at));

@@ -1,10 +1,11 @@
 //! What all kustomizations of one build share.
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use foldhash::HashMap;
 
 use crate::by_address::ByAddress;
 use crate::cache::Cache;

@@ -3,8 +3,8 @@
 
 /// Whether two texts are the same. The end comes first, in which numbered keys differ.
 #[inline]
-pub(crate) fn same(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
+pub(crate) fn same(one: impl AsRef<[u8]>, other: impl AsRef<[u8]>) -> bool {
+    let (one, other) = (one.as_ref(), other.as_ref());
     if one.len() != other.len() {
         return false;
     }
@@ -35,7 +35,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_equality(text in "[ab]{0,20}", other in "[ab]{0,20}", at in 0..20_usize) {
-            prop_assert!(same(&text, &text.clone()));
+            prop_assert!(same(&text, text.clone()));
             prop_assert_eq!(same(&text, &other), text == other);
             let changed: String = text.char_indices().map(|(i, c)| if i == at { 'c' } else { c }).collect();
             prop_assert_eq!(same(&text, &changed), text == changed);

@@ -1,7 +1,8 @@
 //! Lists of field specs: which fields of which types a transformer touches.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::builtin::Row;
 use super::path_tree::{PathSpec, PathTree};

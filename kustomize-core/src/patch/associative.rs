@@ -6,7 +6,7 @@
 //! what users of kustomize get. Do not simplify it; where it matters that it
 //! is fast, `walk_distinct` does the same in one pass.
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use crate::schema::SchemaNode;
 use crate::yaml::{Kind, NodeId, Scalar, Style};

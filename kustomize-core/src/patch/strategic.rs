@@ -270,6 +270,7 @@ impl<'a> Merge<'a> {
     /// values take them over, they matter.
     pub(super) fn quote_if_special(&mut self, value: NodeId) {
         if self.doc.is_scalar(value)
+            && !self.doc.is_word(value)
             && self.doc.style(value) == Style::Plain
             && is_special_v2(self.doc.text(value))
             && self.doc.is_string(value)

@@ -1,7 +1,9 @@
 //! Finds keys in a mapping that many replacements write to.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
+
+use foldhash::HashMap;
+use foldhash::fast::RandomState;
 
 use crate::yaml::{Document, NodeId};
 

@@ -3,7 +3,7 @@
 //! [`Target::write`](super::Target::write) does that too, and all the rest,
 //! but it follows every path for every resource and every replacement.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 use super::keys::Entries;
 use super::path::FieldPath;

@@ -5,7 +5,8 @@
 //! often as there are replacements. Here it is once.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+
+use foldhash::HashMap;
 
 use super::keys::Keys;
 use super::plain::{Layout, Places, PlainWrite};

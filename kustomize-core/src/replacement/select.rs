@@ -1,6 +1,6 @@
 //! Finds the source and the targets of a replacement.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::{ReplacementError, Selection};
 use crate::id::ResourceId;

@@ -1,8 +1,10 @@
 //! `namespace` and the `NamespaceTransformer`.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::{Arc, LazyLock};
+
+use foldhash::fast::RandomState;
+use foldhash::{HashSet, HashSetExt};
 
 use super::field_spec::{Field, FieldError, Make, find_or_make, push_entry, require_kind, set_scalar};
 use super::{TransformError, failed_at, field_error};
@@ -59,7 +61,7 @@ impl NamespaceTransformer {
         if self.namespace.is_empty() {
             return Ok(());
         }
-        let (hasher, threads) = (RandomState::new(), resources.threads());
+        let (hasher, threads) = (RandomState::default(), resources.threads());
         let parts = threads.map(resources.as_mut_vec(), |part| {
             let mut fields = Vec::new();
             let move_one = |resource: &mut Resource| {

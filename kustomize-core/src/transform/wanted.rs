@@ -1,6 +1,6 @@
 //! A few names that all resources are compared with.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 /// Which entries of a list want which name.
 #[derive(Debug, Clone)]

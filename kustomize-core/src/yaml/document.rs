@@ -239,6 +239,18 @@ impl Document {
         &text[start..start + len]
     }
 
+    /// As [`text`](Self::text), for those who only copy it.
+    #[inline]
+    pub(crate) fn bytes(&self, id: NodeId) -> &[u8] {
+        let node = self.node(id);
+        if node.kind != Kind::Scalar {
+            return b"";
+        }
+        let (start, len) = (node.a as usize, (node.b & !OWNED) as usize);
+        let buffer = if node.b & OWNED != 0 { &self.owned } else { &self.source.text };
+        &buffer.as_bytes()[start..start + len]
+    }
+
     pub(crate) fn style(&self, id: NodeId) -> Style {
         self.node(id).style
     }
@@ -391,7 +403,7 @@ impl Document {
             return false;
         }
         let buffer = if node.b & OWNED != 0 { &self.owned } else { &self.source.text };
-        same(&buffer[start..start + len], text)
+        same(&buffer.as_bytes()[start..start + len], text)
     }
 
     /// The value below a path of mapping keys.

@@ -133,7 +133,8 @@ impl Emitter<'_, '_> {
         let entries = &mut self.open.entries[start..];
         let repeated = Cell::new(false);
         natural::sort_by(entries, |a, b| {
-            let order = natural::compare(doc.text(a.0), doc.text(b.0));
+            let order = natural::compare_bytes(doc.bytes(a.0), doc.bytes(b.0))
+                .unwrap_or_else(|| natural::compare(doc.text(a.0), doc.text(b.0)));
             repeated.set(repeated.get() || order == Ordering::Equal);
             order
         });
@@ -151,11 +152,11 @@ impl Emitter<'_, '_> {
 
     fn entry(&mut self, key: NodeId, value: NodeId) -> Result<(), EmitError> {
         self.printer.start_line();
-        let text = self.doc.text(key);
+        let text = self.doc.bytes(key);
         if self.doc.is_word(key) && text.len() <= LONGEST_SIMPLE_KEY {
             self.printer.word_key(text);
         } else {
-            self.printer.key(text).map_err(|character| self.character(key, character))?;
+            self.printer.key(self.doc.text(key)).map_err(|character| self.character(key, character))?;
         }
         self.node(value, true)
     }
@@ -169,7 +170,7 @@ impl Emitter<'_, '_> {
     fn scalar(&mut self, id: NodeId) -> Result<(), EmitError> {
         let doc = self.doc;
         if doc.is_word(id) || is_number_as_printed(doc, id) {
-            self.printer.word(doc.text(id));
+            self.printer.word(doc.bytes(id));
             return Ok(());
         }
         match scalar::meaning(doc, id, self.in_flow())? {
@@ -199,12 +200,11 @@ fn is_canonical(text: &str) -> bool {
 fn is_number_as_printed(doc: &Document, id: NodeId) -> bool {
     doc.style(id) == Style::Plain
         && matches!(doc.raw_tag(id), Tag::Implicit | Tag::Int)
-        && is_short_decimal(doc.text(id))
+        && is_short_decimal(doc.bytes(id))
 }
 
 /// Of no more digits than fit into any integer type.
-fn is_short_decimal(text: &str) -> bool {
-    let digits = text.as_bytes();
+fn is_short_decimal(digits: &[u8]) -> bool {
     matches!(digits, [b'1'..=b'9', rest @ ..] | rest @ [b'0'] if rest.iter().all(u8::is_ascii_digit))
         && digits.len() <= 18
 }

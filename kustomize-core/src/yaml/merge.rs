@@ -1,7 +1,7 @@
 //! What becomes of a mapping's keys when all of them are known: merge keys
 //! (`<<`) are expanded and duplicates found.
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashMapExt, HashSet};
 
 use super::error::{ParseError, Position};
 use super::number;

@@ -8,19 +8,29 @@ use regex::Regex;
 
 /// go-yaml v2's order of two keys.
 pub(crate) fn compare(a: &str, b: &str) -> Ordering {
-    let common = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    compare_bytes(a.as_bytes(), b.as_bytes()).unwrap_or_else(|| {
+        let common = floor_char_boundary(a, common(a.as_bytes(), b.as_bytes()));
+        if less(a, b, common) { Ordering::Less } else { Ordering::Greater }
+    })
+}
+
+/// The same where a look at the bytes is enough.
+pub(crate) fn compare_bytes(a: &[u8], b: &[u8]) -> Option<Ordering> {
+    let common = common(a, b);
     if common == a.len() || common == b.len() {
-        return a.len().cmp(&b.len());
+        return Some(a.len().cmp(&b.len()));
     }
-    let (x, y) = (a.as_bytes()[common], b.as_bytes()[common]);
+    let (x, y) = (a[common], b[common]);
     if x.is_ascii_alphabetic() && y.is_ascii_alphabetic() {
-        return x.cmp(&y);
+        return Some(x.cmp(&y));
     }
-    if a.is_ascii() && b.is_ascii() {
-        return if less_ascii(a.as_bytes(), b.as_bytes(), common) { Ordering::Less } else { Ordering::Greater };
-    }
-    let common = floor_char_boundary(a, common);
-    if less(a, b, common) { Ordering::Less } else { Ordering::Greater }
+    let is_less = (a.is_ascii() && b.is_ascii()).then(|| less_ascii(a, b, common))?;
+    Some(if is_less { Ordering::Less } else { Ordering::Greater })
+}
+
+/// How long the beginning is that both have.
+fn common(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
 fn floor_char_boundary(text: &str, mut at: usize) -> usize {

@@ -1,11 +1,12 @@
 //! The complete parser: a document is put together from events as go-yaml and
 //! kustomize do it, anchors and merge keys expanded.
 
-use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use base64::Engine as _;
+
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::error::{ParseError, Position};
 use super::events::{Collection, Event, EventKind, Events};

@@ -187,15 +187,15 @@ impl<'o> Printer<'o> {
     }
 
     /// Text that is written as it is.
-    pub(crate) fn word(&mut self, text: &str) {
+    pub(crate) fn word(&mut self, text: impl AsRef<[u8]>) {
         self.space();
-        self.out.extend_from_slice(text.as_bytes());
+        self.out.extend_from_slice(text.as_ref());
         self.whitespace = false;
         self.indention = false;
     }
 
     /// A key that is a word, with its colon.
-    pub(crate) fn word_key(&mut self, text: &str) {
+    pub(crate) fn word_key(&mut self, text: impl AsRef<[u8]>) {
         self.word(text);
         self.colon();
     }
