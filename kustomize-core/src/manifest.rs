@@ -160,15 +160,13 @@ fn settle(resource: &mut Resource, file: &Arc<ManifestFile>) {
 
 /// What a resource lacks: kustomize asks for a kind, and for a name unless it is a list.
 pub(crate) fn problem(doc: &Document) -> Option<String> {
-    let root = doc.root();
-    let text = |node: NodeId, key| {
-        let value = doc.get(node, key).filter(|value| !is_nothing(doc, *value));
+    let text = |value: Option<NodeId>| {
+        let value = value.filter(|value| !is_nothing(doc, *value));
         value.map(|value| doc.text(value)).unwrap_or_default()
     };
-    let kind = text(root, "kind");
-    let name = doc.get(root, "metadata").map(|metadata| text(metadata, "name")).unwrap_or_default();
+    let (kind, name) = (text(doc.kind_field()), text(doc.name_field()));
     match () {
-        () if !doc.is_mapping(root) => Some("not a resource, as it is no mapping".to_owned()),
+        () if !doc.is_mapping(doc.root()) => Some("not a resource, as it is no mapping".to_owned()),
         () if kind.is_empty() => Some("the resource has no kind".to_owned()),
         () if name.is_empty() && !kind.ends_with("List") => Some(format!("the {kind} has no metadata.name")),
         () => None,

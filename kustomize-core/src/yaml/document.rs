@@ -129,6 +129,10 @@ struct Node {
     next: u32,
 }
 
+fn some(id: u32) -> Option<NodeId> {
+    (id != NONE).then_some(NodeId(id))
+}
+
 fn word_flag(style: Style, text: &str) -> u8 {
     let is_word = style == Style::Plain && text.bytes().all(print::is_word_byte) && print::is_word(text);
     if is_word { WORD } else { 0 }
@@ -368,8 +372,7 @@ impl Document {
 
     /// What follows a node in its collection.
     pub(crate) fn next_sibling(&self, id: NodeId) -> Option<NodeId> {
-        let next = self.place(id).next;
-        (next != NONE).then_some(NodeId(next))
+        some(self.place(id).next)
     }
 
     /// How many items a sequence or entries a mapping has.
@@ -428,10 +431,19 @@ impl Document {
         self.head_text(self.heads().kind)
     }
 
+    /// The value of `kind`.
+    pub(crate) fn kind_field(&self) -> Option<NodeId> {
+        some(self.heads().kind)
+    }
+
     /// The value of `metadata`.
     pub(crate) fn metadata(&self) -> Option<NodeId> {
-        let metadata = self.heads().metadata;
-        (metadata != NONE).then_some(NodeId(metadata))
+        some(self.heads().metadata)
+    }
+
+    /// The value of `metadata.name`.
+    pub(crate) fn name_field(&self) -> Option<NodeId> {
+        some(self.heads().name)
     }
 
     /// The text of `metadata.name`; empty if there is none.
@@ -505,14 +517,12 @@ impl Document {
         Node { kind: Kind::Scalar, style, tag, flags: word_flag(style, text), offset: NONE, a, b, next }
     }
 
-    /// A plain scalar as [`new_source_scalar`](Self::new_source_scalar) makes
-    /// it; `maybe_word` if all its bytes can be those of a word.
-    pub(crate) fn new_plain_scalar(&mut self, start: usize, len: usize, maybe_word: bool) -> NodeId {
-        let node = self.new_source_scalar(Style::Plain, start, len);
-        if maybe_word && print::is_word(self.text(node)) {
-            self.node_mut(node).flags = WORD;
-        }
-        node
+    /// A plain scalar as [`new_source_scalar`](Self::new_source_scalar) makes it, of
+    /// whose text the parser says whether it is a [word](Self::is_word).
+    pub(crate) fn new_plain_scalar(&mut self, start: usize, len: usize, is_word: bool) -> NodeId {
+        let (start, len, flags) = (start as u32, len as u32, if is_word { WORD } else { 0 });
+        let (kind, style, tag) = (Kind::Scalar, Style::Plain, Tag::Implicit);
+        self.push_node(Node { kind, style, tag, flags, offset: start, a: start, b: len, next: NONE })
     }
 
     /// A scalar without a tag whose text is `source[start..start + len]`; for parsers.

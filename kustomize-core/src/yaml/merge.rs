@@ -84,7 +84,7 @@ pub(crate) fn has_duplicates(doc: &Document, map: NodeId) -> bool {
 const SMALL: usize = 12;
 
 fn duplicate(doc: &Document, map: NodeId) -> Option<(NodeId, NodeId)> {
-    if !may_have_duplicates(doc, map) {
+    if doc.entries(map).nth(1).is_none() || !may_have_duplicates(doc, map) {
         return None;
     }
     let mut keys: HashMap<&str, NodeId> = HashMap::new();
@@ -94,7 +94,7 @@ fn duplicate(doc: &Document, map: NodeId) -> Option<(NodeId, NodeId)> {
 fn may_have_duplicates(doc: &Document, map: NodeId) -> bool {
     let mut digests = [0; SMALL];
     doc.entries(map).enumerate().any(|(at, (key, _))| {
-        let digest = digest(doc.text(key));
+        let digest = digest(doc.bytes(key));
         let is_known = at == SMALL || digests[..at].contains(&digest);
         if let Some(place) = digests.get_mut(at) {
             *place = digest;
@@ -104,8 +104,7 @@ fn may_have_duplicates(doc: &Document, map: NodeId) -> bool {
 }
 
 /// Tells most short texts apart: their length and last bytes.
-fn digest(text: &str) -> u64 {
-    let bytes = text.as_bytes();
+fn digest(bytes: &[u8]) -> u64 {
     let end = bytes.last_chunk().map_or_else(
         || bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
         |word: &[u8; 8]| u64::from_le_bytes(*word),

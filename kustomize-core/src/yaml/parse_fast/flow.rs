@@ -44,7 +44,7 @@ impl Parser<'_> {
                 return if merge::has_duplicates(&self.doc, mapping) { None } else { Some(mapping) };
             }
             let key = self.flow_scalar()?;
-            if is_odd_key(self.doc.text(key)) || self.byte(self.at) != b':' {
+            if is_odd_key(self.doc.bytes(key)) || self.byte(self.at) != b':' {
                 return None;
             }
             // `{a:b}` is a key without a value; only after a quoted key the colon may stand alone.
@@ -108,6 +108,6 @@ impl Parser<'_> {
         }
         let length = self.bytes[at..end.at].trim_ascii_end().len();
         self.at = end.at;
-        Some(self.doc.new_plain_scalar(at, length, end.maybe_word))
+        Some(self.new_plain(at, length, end))
     }
 }

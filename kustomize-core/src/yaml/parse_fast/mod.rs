@@ -16,6 +16,7 @@ use memchr::memchr;
 use scalars::PlainEnd;
 
 use super::document::Room;
+use super::print::is_word;
 use super::{Document, Limits, NodeId, SourceText, Style, Tag, merge};
 
 /// Deeper nesting is left to the complete parser, so that recursion is bounded.
@@ -39,7 +40,9 @@ pub(crate) fn parse(
     doc.reserve(range.len() / 8);
     let text = &source.text[..range.end];
     let depth = limits.depth.min(MAX_DEPTH);
-    let mut parser = Parser { text, bytes: text.as_bytes(), at: range.start, doc, depth, scratch: String::new() };
+    let (at, bytes) = (range.start, text.as_bytes());
+    let seen = (usize::MAX, Start { at, column: 0 });
+    let mut parser = Parser { text, bytes, at, doc, depth, seen, scratch: String::new() };
     let first = parser.skip_start()?;
     let root = parser.node(first, -1)?;
     if parser.next_line().is_some() || parser.at < range.end || parser.doc.node_count() > limits.nodes {
@@ -81,8 +84,8 @@ fn is_harmless(rest: &[u8]) -> bool {
 }
 
 /// Merge keys and nulls.
-fn is_odd_key(key: &str) -> bool {
-    matches!(key, "<<" | "~" | "null" | "Null" | "NULL")
+fn is_odd_key(key: &[u8]) -> bool {
+    matches!(key, b"<<" | b"~" | b"null" | b"Null" | b"NULL")
 }
 
 /// The first character of a line, or of what follows an indicator on it.
@@ -99,6 +102,8 @@ struct Parser<'a> {
     doc: Document,
     /// Levels that may still be opened.
     depth: usize,
+    /// Where the last look at a line was from, and the line.
+    seen: (usize, Start),
     /// For text that is put together, so that it is allocated once.
     scratch: String,
 }
@@ -148,6 +153,9 @@ impl Parser<'_> {
 
     /// The same with document indicators. Empty lines and comments are skipped.
     fn peek_line(&mut self) -> Option<Start> {
+        if self.seen.0 == self.at {
+            return Some(self.seen.1);
+        }
         loop {
             let Some(indent) = self.bytes[self.at..].iter().position(|byte| *byte != b' ') else {
                 self.at = self.bytes.len();
@@ -246,11 +254,16 @@ impl Parser<'_> {
     /// A key whose colon is at `end`.
     fn plain_key(&mut self, at: usize, end: PlainEnd) -> Option<NodeId> {
         let length = self.bytes[at..end.at].trim_ascii_end().len();
-        if length > MAX_KEY || is_odd_key(&self.text[at..at + length]) {
+        if length > MAX_KEY || is_odd_key(&self.bytes[at..at + length]) {
             return None;
         }
         self.at = end.at;
-        Some(self.doc.new_plain_scalar(at, length, end.maybe_word))
+        Some(self.new_plain(at, length, end))
+    }
+
+    fn new_plain(&mut self, at: usize, length: usize, end: PlainEnd) -> NodeId {
+        let is_word = end.maybe_word && is_word(&self.text[at..at + length]);
+        self.doc.new_plain_scalar(at, length, is_word)
     }
 
     /// What follows the colon that `at` is at, in a mapping at `column`.

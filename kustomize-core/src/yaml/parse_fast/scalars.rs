@@ -1,6 +1,6 @@
 //! Scalars of the fast parser.
 
-use super::{NodeId, Parser, Style, Tag};
+use super::{NodeId, Parser, Start, Style, Tag};
 use crate::yaml::Scalar;
 use crate::yaml::print::is_word_byte;
 
@@ -85,30 +85,34 @@ impl Parser<'_> {
         self.at = end.at;
         let is_comment = self.byte(end.at) == b' ';
         self.end_line()?;
-        if is_comment || !self.goes_on(self.at, outer)? {
-            return Some(self.doc.new_plain_scalar(at, length, end.maybe_word));
+        if is_comment || !self.goes_on(outer)? {
+            return Some(self.new_plain(at, length, end));
         }
         self.folded_plain(at, length, outer)
     }
 
     /// Whether the next line that is not empty goes on with a plain scalar.
-    fn goes_on(&self, at: usize, outer: isize) -> Option<bool> {
-        let Some(ahead) = self.bytes[at..].iter().position(|byte| !matches!(byte, b' ' | b'\n')) else {
+    fn goes_on(&mut self, outer: isize) -> Option<bool> {
+        let Some(ahead) = self.bytes[self.at..].iter().position(|byte| !matches!(byte, b' ' | b'\n')) else {
             return Some(false);
         };
-        let first = at + ahead;
-        let column = self.bytes[at..first].iter().rev().take_while(|byte| **byte == b' ').count() as isize;
+        let first = self.at + ahead;
+        let column = self.bytes[self.at..first].iter().rev().take_while(|byte| **byte == b' ').count() as isize;
         match self.bytes[first] {
             b'\t' => None,
             b'#' => Some(false),
-            _ => Some(column > outer && (column > 0 || outer >= 0)),
+            _ => {
+                // Whoever takes the next line need not look again.
+                self.seen = (self.at, Start { at: first, column });
+                Some(column > outer && (column > 0 || outer >= 0))
+            }
         }
     }
 
     fn folded_plain(&mut self, at: usize, length: usize, outer: isize) -> Option<NodeId> {
         let mut text = self.text[at..at + length].to_owned();
         let mut is_ended = false;
-        while !is_ended && self.goes_on(self.at, outer)? {
+        while !is_ended && self.goes_on(outer)? {
             let mut breaks = 1;
             self.skip_spaces();
             while self.byte(self.at) == b'\n' {
