@@ -6,9 +6,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::history::{History, PreviousId};
-use crate::id::{Gvk, ResourceId, split_api_version};
+use crate::id::{Gvk, ResourceId};
 use crate::origin::{Origin, Place};
-use crate::schema::{Schema, Scope};
+use crate::schema::{BuiltinType, Schema, Scope};
 use crate::yaml::{self, Document, EmitError, NodeId, Scalar};
 
 /// A Kubernetes resource.
@@ -171,7 +171,7 @@ impl Resource {
             let (group, version) = self.group_version();
             schema.custom_scope(group, version, self.kind())
         };
-        self.doc().builtin_scope().or_else(custom) == Some(Scope::Cluster)
+        self.doc().builtin_type().and_then(BuiltinType::scope).or_else(custom) == Some(Scope::Cluster)
     }
 
     /// Its type.
@@ -181,7 +181,7 @@ impl Resource {
 
     /// Group and version without copying them.
     pub(crate) fn group_version(&self) -> (&str, &str) {
-        split_api_version(self.api_version())
+        self.doc().group_version()
     }
 
     /// The `apiVersion`; empty if it has none.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(crate) use fingerprint::fingerprint;
 pub use openapi::SchemaError;
 pub(crate) use table::Scope;
-use table::{KUBERNETES, NodeIndex, Table};
+use table::{KUBERNETES, NodeIndex, Table, Type};
 
 /// The API that patches are merged by.
 ///
@@ -80,7 +80,8 @@ impl Schema {
     ///
     /// Kinds that no schema knows, so most custom resources, count as namespaced.
     pub fn is_cluster_scoped(&self, group: &str, version: &str, kind: &str) -> bool {
-        let scope = builtin_scope(group, version, kind).or_else(|| self.custom_scope(group, version, kind));
+        let builtin = BuiltinType::find(group, version, kind).and_then(BuiltinType::scope);
+        let scope = builtin.or_else(|| self.custom_scope(group, version, kind));
         scope == Some(Scope::Cluster)
     }
 
@@ -91,7 +92,7 @@ impl Schema {
 
     /// Whether Kubernetes 1.21.2 itself serves this type.
     pub(crate) fn is_builtin(group: &str, version: &str, kind: &str) -> bool {
-        builtin_scope(group, version, kind).is_some()
+        BuiltinType::find(group, version, kind).and_then(BuiltinType::scope).is_some()
     }
 
     /// The schema of a type, if it is known.
@@ -101,9 +102,31 @@ impl Schema {
     }
 }
 
-/// Whether resources of a type that Kubernetes 1.21.2 itself serves have a namespace.
-pub(crate) fn builtin_scope(group: &str, version: &str, kind: &str) -> Option<Scope> {
-    KUBERNETES.find(group, version, kind)?.scope
+/// A type that the built-in schema has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BuiltinType(&'static Type);
+
+impl BuiltinType {
+    pub(crate) fn find(group: &str, version: &str, kind: &str) -> Option<Self> {
+        KUBERNETES.find(group, version, kind).map(Self)
+    }
+
+    pub(crate) fn group(self) -> &'static str {
+        KUBERNETES.name(self.0.group)
+    }
+
+    pub(crate) fn version(self) -> &'static str {
+        KUBERNETES.name(self.0.version)
+    }
+
+    pub(crate) fn kind(self) -> &'static str {
+        KUBERNETES.name(self.0.kind)
+    }
+
+    /// Whether resources of the type have a namespace; `None` if Kubernetes 1.21.2 does not serve it itself.
+    pub(crate) fn scope(self) -> Option<Scope> {
+        self.0.scope
+    }
 }
 
 /// The schema of one value of a resource.

@@ -8,11 +8,13 @@
 //!
 //! One value may stand in several places, see [`Document::new_link`].
 
+mod heads;
+
 use std::sync::{Arc, OnceLock};
 
+use heads::Heads;
+
 use super::{print, resolve};
-use crate::id::split_api_version;
-use crate::schema::{self, Scope};
 use crate::short_text::same;
 
 /// A file's text, shared by the documents that were parsed from it. Aligned so
@@ -150,19 +152,6 @@ pub(crate) struct Document {
     heads: OnceLock<Heads>,
 }
 
-/// The fields that say what a resource is, which nearly every step of a build
-/// asks for; `NONE` where there is no such field.
-#[derive(Debug, Clone, Copy)]
-struct Heads {
-    api_version: u32,
-    kind: u32,
-    metadata: u32,
-    name: u32,
-    namespace: u32,
-    /// Of its type, if that is built in.
-    scope: Option<Scope>,
-}
-
 /// Documents are copied to be written to, so the copy has room for more.
 impl Clone for Document {
     fn clone(&self) -> Self {
@@ -235,11 +224,14 @@ impl Document {
     #[inline]
     pub(crate) fn text(&self, id: NodeId) -> &str {
         let node = self.node(id);
-        if node.kind != Kind::Scalar {
-            return "";
-        }
-        let (start, len) = (node.a as usize, (node.b & !OWNED) as usize);
-        let text = if node.b & OWNED != 0 { &self.owned } else { &self.source.text };
+        if node.kind != Kind::Scalar { "" } else { self.span(node.a, node.b) }
+    }
+
+    /// The text at `start`; `len` may have `OWNED`.
+    #[inline]
+    fn span(&self, start: u32, len: u32) -> &str {
+        let text = if len & OWNED != 0 { &self.owned } else { &self.source.text };
+        let (start, len) = (start as usize, (len & !OWNED) as usize);
         &text[start..start + len]
     }
 
@@ -419,91 +411,6 @@ impl Document {
         self.get(map, key).filter(|id| self.is_scalar(*id)).map(|id| self.text(id))
     }
 
-    // ---- what a resource is ----
-
-    /// The text of `apiVersion`; empty if there is none.
-    pub(crate) fn api_version(&self) -> &str {
-        self.head_text(self.heads().api_version)
-    }
-
-    /// The text of `kind`; empty if there is none.
-    pub(crate) fn resource_kind(&self) -> &str {
-        self.head_text(self.heads().kind)
-    }
-
-    /// The value of `kind`.
-    pub(crate) fn kind_field(&self) -> Option<NodeId> {
-        some(self.heads().kind)
-    }
-
-    /// The value of `metadata`.
-    pub(crate) fn metadata(&self) -> Option<NodeId> {
-        some(self.heads().metadata)
-    }
-
-    /// The value of `metadata.name`.
-    pub(crate) fn name_field(&self) -> Option<NodeId> {
-        some(self.heads().name)
-    }
-
-    /// The text of `metadata.name`; empty if there is none.
-    pub(crate) fn name(&self) -> &str {
-        self.head_text(self.heads().name)
-    }
-
-    /// The text of `metadata.namespace`; empty if there is none.
-    pub(crate) fn namespace(&self) -> &str {
-        self.head_text(self.heads().namespace)
-    }
-
-    /// Whether resources of its type have a namespace, if the type is built in.
-    pub(crate) fn builtin_scope(&self) -> Option<Scope> {
-        self.heads().scope
-    }
-
-    fn head_text(&self, head: u32) -> &str {
-        if head == NONE { "" } else { self.text(NodeId(head)) }
-    }
-
-    #[inline]
-    fn heads(&self) -> &Heads {
-        self.heads.get_or_init(|| self.find_heads())
-    }
-
-    fn find_heads(&self) -> Heads {
-        let at = |map, key| self.get(map, key).map_or(NONE, |id| id.0);
-        let metadata = at(self.root, "metadata");
-        let below = |key| if metadata == NONE { NONE } else { at(NodeId(metadata), key) };
-        let (api_version, kind) = (at(self.root, "apiVersion"), at(self.root, "kind"));
-        let (group, version) = split_api_version(self.head_text(api_version));
-        let scope = schema::builtin_scope(group, version, self.head_text(kind));
-        Heads { api_version, kind, metadata, name: below("name"), namespace: below("namespace"), scope }
-    }
-
-    /// To be called before the cell `id` becomes another value or has other children.
-    #[inline]
-    fn forget_heads(&mut self, id: NodeId) {
-        if let Some(heads) = self.heads.get() {
-            let is_at = |head| head != NONE && id == self.cell(NodeId(head));
-            if is_at(self.root.0) || is_at(heads.metadata) || is_at(heads.api_version) || is_at(heads.kind) {
-                self.heads.take();
-            }
-        }
-    }
-
-    /// To be called before the cell `id` gets one child more, which hides none of those it has.
-    #[inline]
-    fn forget_absent_heads(&mut self, id: NodeId) {
-        if let Some(heads) = self.heads.get() {
-            let is_at = |head| head != NONE && id == self.cell(NodeId(head));
-            let may_be_in_root = heads.api_version == NONE || heads.kind == NONE || heads.metadata == NONE;
-            let may_be_in_metadata = heads.name == NONE || heads.namespace == NONE;
-            if may_be_in_root && is_at(self.root.0) || may_be_in_metadata && is_at(heads.metadata) {
-                self.heads.take();
-            }
-        }
-    }
-
     // ---- writing ----
 
     /// A scalar that is in no collection yet.
@@ -642,19 +549,19 @@ impl Document {
     /// Replaces a scalar's text and keeps its tag and style. The tag is the one
     /// that the old text resolved to, as go-yaml settles it while it parses.
     pub(crate) fn set_text(&mut self, id: NodeId, text: &str) {
-        self.forget_heads(self.cell(id));
         let tag = if self.place(self.cell(id)).offset == NONE { self.raw_tag(id) } else { self.tag(id) };
         let (a, b) = self.own(text);
         let node = self.node_mut(id);
         (node.a, node.b, node.tag) = (a, b, tag);
         node.flags = node.flags & !WORD | word_flag(node.style, text);
+        self.note_text(self.cell(id));
     }
 
     /// Makes the node this scalar, whatever it was.
     pub(crate) fn set_scalar(&mut self, id: NodeId, scalar: Scalar<'_>) {
-        self.forget_heads(self.cell(id));
         let next = self.node(id).next;
         *self.node_mut(id) = self.scalar_node(scalar, next);
+        self.note_text(self.cell(id));
     }
 
     /// Makes `id` what `with` is (same children), in its own place; `with` must not be used afterwards.
@@ -663,9 +570,9 @@ impl Document {
         if id == with {
             return;
         }
-        self.forget_heads(id);
         let (next, new) = (self.node(id).next, *self.node(with));
         *self.node_mut(id) = Node { next, ..new };
+        self.note_text(id);
         if new.tag == Tag::Custom
             && let Some(tag) = self.custom_tag(with).map(Box::from)
         {
@@ -917,43 +824,6 @@ mod tests {
         doc.set(doc.root(), "d", copy);
         doc.set_value(doc.root(), "d", Scalar::string("4"));
         assert_eq!(keys(&doc), ["b=3", "c=9", "d=4"]);
-    }
-
-    #[test]
-    fn what_a_resource_is_follows_every_change() {
-        let mut doc = Document::new(Arc::default());
-        let heads = |doc: &Document| [doc.api_version(), doc.resource_kind(), doc.name(), doc.namespace()].join(",");
-        assert_eq!((heads(&doc).as_str(), doc.metadata()), (",,,", None));
-        doc.set_value(doc.root(), "kind", Scalar::plain("K"));
-        doc.set_value(doc.root(), "metadata", Scalar::plain(""));
-        assert_eq!(heads(&doc), ",K,,");
-        let metadata = doc.new_mapping();
-        doc.set(doc.root(), "metadata", metadata);
-        assert_eq!(heads(&doc), ",K,,");
-        let metadata = doc.metadata().expect("just set");
-        doc.set_value(metadata, "name", Scalar::plain("n"));
-        assert_eq!(heads(&doc), ",K,n,");
-        doc.set_value(metadata, "name", Scalar::plain("m"));
-        doc.set_value(metadata, "namespace", Scalar::plain("s"));
-        doc.set_value(doc.root(), "apiVersion", Scalar::plain("v1"));
-        assert_eq!((heads(&doc).as_str(), heads(&doc.clone()).as_str()), ("v1,K,m,s", "v1,K,m,s"));
-        assert_eq!(doc.builtin_scope(), None);
-        let kind = doc.get(doc.root(), "kind").expect("set before");
-        doc.set_text(kind, "Node");
-        assert_eq!((doc.builtin_scope(), doc.resource_kind()), (Some(Scope::Cluster), "Node"));
-        doc.set_value(doc.root(), "kind", Scalar::plain("Pod"));
-        assert_eq!(doc.builtin_scope(), Some(Scope::Namespaced));
-        doc.set_value(doc.root(), "apiVersion", Scalar::plain("v2"));
-        assert_eq!(doc.builtin_scope(), None);
-        doc.set_value(doc.root(), "kind", Scalar::plain("K"));
-        doc.set_value(doc.root(), "apiVersion", Scalar::plain("v1"));
-        doc.remove(metadata, "name");
-        assert_eq!(heads(&doc), "v1,K,,s");
-        doc.set_children(metadata, &[]);
-        assert_eq!(heads(&doc), "v1,K,,");
-        let root = doc.new_mapping();
-        doc.set_root(root);
-        assert_eq!((heads(&doc).as_str(), doc.metadata()), (",,,", None));
     }
 
     #[test]

@@ -1,0 +1,198 @@
+//! What a resource is, found once: nearly every step of a build asks for it.
+
+use super::{Document, Kind, NONE, NodeId, some};
+use crate::id::split_api_version;
+use crate::schema::BuiltinType;
+
+/// The fields that say what a resource is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heads {
+    api_version: Head,
+    kind: Head,
+    metadata: Head,
+    name: Head,
+    namespace: Head,
+    builtin_type: Option<BuiltinType>,
+}
+
+/// A field with its text, so that whoever wants the text need not look at the node.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    /// `NONE` where there is no such field.
+    id: u32,
+    start: u32,
+    len: u32,
+}
+
+impl Head {
+    const ABSENT: Self = Self { id: NONE, start: 0, len: 0 };
+}
+
+impl Document {
+    /// The text of `apiVersion`; empty if there is none.
+    pub(crate) fn api_version(&self) -> &str {
+        self.head_text(self.heads().api_version)
+    }
+
+    /// The group and version of `apiVersion`.
+    pub(crate) fn group_version(&self) -> (&str, &str) {
+        match self.heads().builtin_type {
+            Some(known) => (known.group(), known.version()),
+            None => split_api_version(self.api_version()),
+        }
+    }
+
+    /// The text of `kind`; empty if there is none.
+    pub(crate) fn resource_kind(&self) -> &str {
+        let heads = self.heads();
+        match heads.builtin_type {
+            Some(known) => known.kind(),
+            None => self.head_text(heads.kind),
+        }
+    }
+
+    /// Its type, if Kubernetes has it.
+    pub(crate) fn builtin_type(&self) -> Option<BuiltinType> {
+        self.heads().builtin_type
+    }
+
+    /// The value of `kind`.
+    pub(crate) fn kind_field(&self) -> Option<NodeId> {
+        some(self.heads().kind.id)
+    }
+
+    /// The value of `metadata`.
+    pub(crate) fn metadata(&self) -> Option<NodeId> {
+        some(self.heads().metadata.id)
+    }
+
+    /// The value of `metadata.name`.
+    pub(crate) fn name_field(&self) -> Option<NodeId> {
+        some(self.heads().name.id)
+    }
+
+    /// The text of `metadata.name`; empty if there is none.
+    pub(crate) fn name(&self) -> &str {
+        self.head_text(self.heads().name)
+    }
+
+    /// The text of `metadata.namespace`; empty if there is none.
+    pub(crate) fn namespace(&self) -> &str {
+        self.head_text(self.heads().namespace)
+    }
+
+    #[inline]
+    fn head_text(&self, head: Head) -> &str {
+        self.span(head.start, head.len)
+    }
+
+    #[inline]
+    fn heads(&self) -> &Heads {
+        self.heads.get_or_init(|| self.find_heads())
+    }
+
+    fn find_heads(&self) -> Heads {
+        let at = |map, key| self.get(map, key).map_or(Head::ABSENT, |id| self.head(id));
+        let metadata = at(self.root, "metadata");
+        let below = |key| some(metadata.id).map_or(Head::ABSENT, |metadata| at(metadata, key));
+        let (api_version, kind) = (at(self.root, "apiVersion"), at(self.root, "kind"));
+        let (group, version) = split_api_version(self.head_text(api_version));
+        let builtin_type = BuiltinType::find(group, version, self.head_text(kind));
+        Heads { api_version, kind, metadata, name: below("name"), namespace: below("namespace"), builtin_type }
+    }
+
+    fn head(&self, id: NodeId) -> Head {
+        let node = self.node(id);
+        let (start, len) = if node.kind == Kind::Scalar { (node.a, node.b) } else { (0, 0) };
+        Head { id: id.0, start, len }
+    }
+
+    /// To be called when the cell `id` has become a scalar or got another text.
+    #[inline]
+    pub(super) fn note_text(&mut self, id: NodeId) {
+        let Some(heads) = self.heads.get() else { return };
+        let is_at = |head: Head| head.id != NONE && id == self.cell(NodeId(head.id));
+        let mut now = *heads;
+        for head in [&mut now.name, &mut now.namespace].into_iter().filter(|head| is_at(**head)) {
+            *head = self.head(NodeId(head.id));
+        }
+        self.heads = now.into();
+        self.forget_heads(id);
+    }
+
+    /// To be called before the cell `id` becomes another value or loses children.
+    #[inline]
+    pub(super) fn forget_heads(&mut self, id: NodeId) {
+        let Some(heads) = self.heads.get() else { return };
+        let is_at = |head: u32| head != NONE && id == self.cell(NodeId(head));
+        if is_at(self.root.0) || [heads.metadata, heads.api_version, heads.kind].iter().any(|head| is_at(head.id)) {
+            self.heads.take();
+        }
+    }
+
+    /// To be called before the cell `id` gets one child more, which hides none of those it has.
+    #[inline]
+    pub(super) fn forget_absent_heads(&mut self, id: NodeId) {
+        let Some(heads) = self.heads.get() else { return };
+        let is_at = |head: u32| head != NONE && id == self.cell(NodeId(head));
+        let is_any_absent = |heads: &[Head]| heads.iter().any(|head| head.id == NONE);
+        let may_be_in_root = is_any_absent(&[heads.api_version, heads.kind, heads.metadata]);
+        let may_be_in_metadata = is_any_absent(&[heads.name, heads.namespace]);
+        if may_be_in_root && is_at(self.root.0) || may_be_in_metadata && is_at(heads.metadata.id) {
+            self.heads.take();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::schema::Scope;
+    use crate::yaml::Scalar;
+
+    #[test]
+    fn what_a_resource_is_follows_every_change() {
+        let mut doc = Document::new(Arc::default());
+        let heads = |doc: &Document| [doc.api_version(), doc.resource_kind(), doc.name(), doc.namespace()].join(",");
+        let scope = |doc: &Document| doc.builtin_type().and_then(BuiltinType::scope);
+        assert_eq!((heads(&doc).as_str(), doc.metadata()), (",,,", None));
+        doc.set_value(doc.root(), "kind", Scalar::plain("K"));
+        doc.set_value(doc.root(), "metadata", Scalar::plain(""));
+        assert_eq!(heads(&doc), ",K,,");
+        let metadata = doc.new_mapping();
+        doc.set(doc.root(), "metadata", metadata);
+        assert_eq!(heads(&doc), ",K,,");
+        let metadata = doc.metadata().expect("just set");
+        doc.set_value(metadata, "name", Scalar::plain("n"));
+        assert_eq!(heads(&doc), ",K,n,");
+        doc.set_value(metadata, "name", Scalar::plain("m"));
+        doc.set_value(metadata, "namespace", Scalar::plain("s"));
+        doc.set_value(doc.root(), "apiVersion", Scalar::plain("v1"));
+        assert_eq!((heads(&doc).as_str(), heads(&doc.clone()).as_str()), ("v1,K,m,s", "v1,K,m,s"));
+        assert_eq!(scope(&doc), None);
+        let kind = doc.get(doc.root(), "kind").expect("set before");
+        doc.set_text(kind, "Node");
+        assert_eq!((scope(&doc), doc.resource_kind()), (Some(Scope::Cluster), "Node"));
+        doc.set_value(doc.root(), "kind", Scalar::plain("Pod"));
+        assert_eq!(scope(&doc), Some(Scope::Namespaced));
+        doc.set_value(doc.root(), "apiVersion", Scalar::plain("v2"));
+        assert_eq!(scope(&doc), None);
+        doc.set_value(doc.root(), "kind", Scalar::plain("K"));
+        doc.set_value(doc.root(), "apiVersion", Scalar::plain("v1"));
+        let name = doc.get(metadata, "name").expect("set before");
+        doc.set_text(name, "t");
+        assert_eq!(heads(&doc), "v1,K,t,s");
+        let other = doc.new_scalar(Scalar::plain("o"));
+        doc.replace(name, other);
+        assert_eq!(heads(&doc), "v1,K,o,s");
+        doc.remove(metadata, "name");
+        assert_eq!(heads(&doc), "v1,K,,s");
+        doc.set_children(metadata, &[]);
+        assert_eq!(heads(&doc), "v1,K,,");
+        let root = doc.new_mapping();
+        doc.set_root(root);
+        assert_eq!((heads(&doc).as_str(), doc.metadata()), (",,,", None));
+    }
+}
