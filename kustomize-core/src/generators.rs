@@ -103,7 +103,7 @@ fn merge_values(base: &[u8], over: &[u8]) -> Result<Vec<u8>, BoxError> {
     let parse = |text: &[u8]| -> Result<Document, BoxError> {
         let limits = Limits::new();
         let documents = yaml::parse(yaml::decode(text.to_vec(), &limits)?, &limits)?;
-        Ok(documents.into_iter().next().unwrap_or_else(|| Document::new(Default::default())))
+        Ok(documents.into_iter().next().unwrap_or_else(Document::sourceless))
     };
     let mut merged = parse(base)?;
     strategic::merge(&mut merged, &parse(over)?, &Schema::builtin())?;

@@ -246,7 +246,7 @@ impl Note {
 
 /// A string as go-yaml prints it: in quotes where it would be taken for something else.
 fn yaml_string(text: &str) -> String {
-    let mut doc = Document::new(Arc::default());
+    let mut doc = Document::sourceless();
     let scalar = doc.new_scalar(Scalar::string(text));
     yaml::emit_v3(&doc, scalar).trim_end().to_owned()
 }

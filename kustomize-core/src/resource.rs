@@ -257,7 +257,7 @@ impl Serialize for Resource {
 /// Any mapping is taken; nothing is checked.
 impl<'de> Deserialize<'de> for Resource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut doc = Document::new(Arc::default());
+        let mut doc = Document::sourceless();
         let root = yaml::from_serde(deserializer, &mut doc, yaml::Numbers::Exact)?;
         if !doc.is_mapping(root) {
             return Err(D::Error::custom("a resource must be a mapping"));
@@ -317,7 +317,7 @@ pub(crate) mod tests {
 
     /// A resource that has an id and nothing else.
     pub(crate) fn resource(api_version: &str, kind: &str, namespace: &str, name: &str) -> Resource {
-        let mut resource = Resource::new(Document::new(Arc::default()));
+        let mut resource = Resource::new(Document::sourceless());
         let doc = resource.doc_mut();
         doc.set_value(doc.root(), "apiVersion", Scalar::string(api_version));
         doc.set_value(doc.root(), "kind", Scalar::string(kind));

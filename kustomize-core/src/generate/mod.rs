@@ -5,7 +5,6 @@ mod key_values;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -169,7 +168,7 @@ const OTHER_TEXT: usize = 64;
 
 /// The fields before the data, with room for it.
 fn base(kind: &str, name: &str, namespace: &str, data: &Data<'_>) -> Document {
-    let mut doc = Document::new(Arc::default());
+    let mut doc = Document::sourceless();
     doc.reserve(OTHER_NODES + 2 * data.len());
     let data_text: usize = data.iter().map(|(key, value)| key.len() + value.len() * 4 / 3 + 4).sum();
     doc.reserve_text(OTHER_TEXT + 2 * name.len() + data_text);

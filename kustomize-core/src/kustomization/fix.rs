@@ -122,7 +122,6 @@ fn move_env(env: &mut String, envs: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
     use crate::kustomization::{ConfigMapArgs, HelmChartArgs};
@@ -153,7 +152,7 @@ mod tests {
 
     #[test]
     fn an_empty_list_is_not_an_empty_file() {
-        let mut doc = Document::new(Arc::default());
+        let mut doc = Document::sourceless();
         doc.set_value(doc.root(), "kind", Scalar::string("Kustomization"));
         doc.set_value(doc.root(), "namePrefix", Scalar::string(""));
         let bases = doc.new_sequence();

@@ -155,7 +155,7 @@ impl JsonPatch {
         if !matches!(root.open(), Json::Object(_)) {
             return Err(JsonPatchError::NotAnObject);
         }
-        let mut patched = Document::new(Default::default());
+        let mut patched = Document::sourceless();
         let node = json::read(&root.to_text().map_err(result)?, &mut patched).map_err(result)?;
         patched.set_root(node);
         *target = patched;

@@ -2,7 +2,6 @@
 //! `patchesStrategicMerge`, and of `patchesJson6902`.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::error::BuildError;
 use crate::generate::ReadFile;
@@ -293,7 +292,7 @@ fn merge_into(
         let failed =
             |error| PatchError::Merge { patch: source.clone(), resource: Box::new(before.clone()), source: error };
         if merge(resource.doc_mut(), patch.doc(), schema).map_err(failed)? == Merged::Deleted {
-            *resource.doc_mut() = Document::new(Arc::default());
+            *resource.doc_mut() = Document::sourceless();
         }
         if is_deleted(resource) {
             return Ok(());

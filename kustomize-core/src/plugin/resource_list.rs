@@ -65,7 +65,7 @@ fn with_id(resource: &Resource) -> Resource {
 
 /// The id as kustomize prints a `ResId`.
 fn id_text(resource: &Resource) -> String {
-    let mut doc = Document::new(Arc::default());
+    let mut doc = Document::sourceless();
     let root = doc.root();
     let (group, version) = resource.group_version();
     let fields = [
@@ -88,7 +88,7 @@ fn id_text(resource: &Resource) -> String {
 fn printed(resource: &Resource) -> Result<Document, BoxError> {
     let text = resource.to_yaml()?;
     let doc = yaml::parse_text(Arc::new(SourceText { text }), &Limits::new())?;
-    Ok(doc.unwrap_or_else(|| Document::new(Arc::default())))
+    Ok(doc.unwrap_or_else(Document::sourceless))
 }
 
 /// Kept out of the output if the function passes it on.
@@ -137,7 +137,7 @@ fn field(doc: &mut Document, map: NodeId, key: &str) -> NodeId {
 }
 
 fn resource_list(items: Vec<Document>, config: Document) -> String {
-    let mut list = Document::new(Arc::default());
+    let mut list = Document::sourceless();
     let root = list.root();
     list.set_value(root, "apiVersion", Scalar::plain("config.kubernetes.io/v1"));
     list.set_value(root, "kind", Scalar::plain("ResourceList"));

@@ -13,7 +13,7 @@ pub(super) struct Value {
 
 impl Value {
     pub(super) fn text(text: &str) -> Self {
-        let mut doc = Document::new(std::sync::Arc::default());
+        let mut doc = Document::sourceless();
         let node = doc.new_scalar(Scalar::plain(text));
         Self { doc, node }
     }

@@ -10,7 +10,7 @@
 
 mod heads;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use heads::Heads;
 
@@ -168,6 +168,12 @@ impl Document {
     /// An empty document over `source`, with an empty mapping as root.
     pub(crate) fn new(source: Arc<SourceText>) -> Self {
         Self::over(source, Vec::with_capacity(1))
+    }
+
+    /// An empty document that comes from no file.
+    pub(crate) fn sourceless() -> Self {
+        static NO_SOURCE: LazyLock<Arc<SourceText>> = LazyLock::new(Arc::default);
+        Self::new(Arc::clone(&NO_SOURCE))
     }
 
     /// As [`new`](Self::new), with the nodes in memory that was there before, until

@@ -177,9 +177,9 @@ impl Emitter<'_, '_> {
             Meaning::Null => self.printer.word("null"),
             Meaning::Bool(value) => self.printer.word(if value { "true" } else { "false" }),
             Meaning::Int(_) if is_canonical(doc.text(id)) => self.printer.word(doc.text(id)),
-            Meaning::Int(value) => self.printer.word(&value.to_string()),
-            Meaning::Uint(value) => self.printer.word(&value.to_string()),
-            Meaning::Float(value) => self.printer.word(&scalar::float_text(value)),
+            Meaning::Int(value) => self.printer.word(value.to_string()),
+            Meaning::Uint(value) => self.printer.word(value.to_string()),
+            Meaning::Float(value) => self.printer.word(scalar::float_text(value)),
             Meaning::Str(text) => self.printer.string(&text).map_err(|character| self.character(id, character))?,
         }
         Ok(())

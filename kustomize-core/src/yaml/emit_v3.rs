@@ -130,7 +130,7 @@ impl Emitter<'_, '_> {
 
     fn anchor(&mut self, id: NodeId) {
         if let Some(name) = self.presentation.and_then(|presentation| presentation.anchor(id)) {
-            self.printer.word(&format!("&{name}"));
+            self.printer.word(format!("&{name}"));
         }
     }
 
@@ -201,7 +201,7 @@ impl Emitter<'_, '_> {
     fn scalar(&mut self, id: NodeId, place: Place) {
         let (text, style) = (self.doc.text(id), self.doc.style(id));
         if self.presentation.is_some_and(|presentation| presentation.is_alias(id)) {
-            return self.printer.word(&format!("*{text}"));
+            return self.printer.word(format!("*{text}"));
         }
         self.anchor(id);
         if self.needs_tag(id) {
@@ -254,11 +254,11 @@ impl Emitter<'_, '_> {
     fn custom_tag(&mut self, id: NodeId) {
         let tag = self.doc.custom_tag(id).unwrap_or("!");
         if let Some(short) = tag.strip_prefix("tag:yaml.org,2002:") {
-            self.printer.word(&format!("!!{short}"));
+            self.printer.word(format!("!!{short}"));
         } else if tag.starts_with('!') {
             self.printer.word(tag);
         } else {
-            self.printer.word(&format!("!<{tag}>"));
+            self.printer.word(format!("!<{tag}>"));
         }
     }
 }
