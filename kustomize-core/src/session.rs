@@ -190,13 +190,17 @@ impl<'a> Session<'a> {
 
     /// Ends the record that was begun last; `close` finishes it.
     pub(crate) fn close(&self, source: usize, close: impl FnOnce(Open) -> Record) -> Arc<Record> {
-        let record = Arc::new(close(self.with(|state| state.open.pop()).unwrap_or_default()));
+        let mut record = close(self.with(|state| state.open.pop()).unwrap_or_default());
         self.with(|state| {
+            if let Some(neighbour) = state.current().record.below.last() {
+                record.share_with(neighbour);
+            }
+            let record = Arc::new(record);
             let key = (source, Arc::as_ptr(&record).addr());
             state.verdicts.insert(key, (Arc::<Record>::clone(&record), true));
             state.current().add(Arc::clone(&record));
-        });
-        record
+            record
+        })
     }
 
     /// Uses what was accumulated before in the place of what would be accumulated now.

@@ -27,7 +27,7 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct Folder {
     entries: BTreeMap<String, Node>,
-    id: OnceLock<ContentId>,
+    id: OnceLock<Id>,
 }
 
 #[derive(Debug, Clone)]
@@ -39,7 +39,21 @@ enum Node {
 #[derive(Debug)]
 struct File {
     bytes: Arc<[u8]>,
-    id: OnceLock<ContentId>,
+    id: OnceLock<Id>,
+}
+
+/// A content id, and the digest that it says, which takes half the time to digest again.
+#[derive(Debug)]
+struct Id {
+    digest: [u8; 32],
+    content: ContentId,
+}
+
+impl Id {
+    fn of(digest: Sha256) -> Self {
+        let digest = digest.finalize().into();
+        Self { digest, content: ContentId::of_digest(&digest) }
+    }
 }
 
 /// Folders are copied to be changed, so the copy has no id.
@@ -150,9 +164,9 @@ impl Node {
         Self::Folder(Arc::default())
     }
 
-    fn id(&self) -> &ContentId {
+    fn id(&self) -> &Id {
         match self {
-            Self::File(file) => file.id.get_or_init(|| ContentId::of_bytes(&file.bytes)),
+            Self::File(file) => file.id.get_or_init(|| Id::of(Sha256::new_with_prefix(&file.bytes))),
             Self::Folder(folder) => folder.id(),
         }
     }
@@ -160,15 +174,15 @@ impl Node {
 
 impl Folder {
     /// A digest of the names and ids in it, with what each of them is.
-    fn id(&self) -> &ContentId {
+    fn id(&self) -> &Id {
         self.id.get_or_init(|| {
             let mut digest = Sha256::new();
             for (name, node) in &self.entries {
                 let kind = if matches!(node, Node::File(_)) { "file " } else { "folder " };
-                // No name has a slash, and ids are of one length.
-                [kind, node.id().as_str(), name, "/"].iter().for_each(|part| digest.update(part));
+                // No name has a slash, and digests are of one length.
+                [kind.as_bytes(), &node.id().digest, name.as_bytes(), b"/"].iter().for_each(|part| digest.update(part));
             }
-            ContentId::of_digest(&digest.finalize())
+            Id::of(digest)
         })
     }
 }
@@ -205,8 +219,8 @@ impl FileSource for Memory {
     fn content_id(&self, path: &Path) -> Option<ContentId> {
         let normal = normal(path);
         match self.node(&normal) {
-            Some(node) => Some(node.id().clone()),
-            None => normal.as_os_str().is_empty().then(|| self.root.id().clone()),
+            Some(node) => Some(node.id().content.clone()),
+            None => normal.as_os_str().is_empty().then(|| self.root.id().content.clone()),
         }
     }
 }
