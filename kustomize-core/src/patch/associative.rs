@@ -6,6 +6,8 @@
 //! what users of kustomize get. Do not simplify it; where it matters that it
 //! is fast, `walk_distinct` does the same in one pass.
 
+use std::hash::Hash;
+
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use crate::schema::SchemaNode;
@@ -30,6 +32,17 @@ impl Lists {
     fn origin(&self) -> Option<&[NodeId]> {
         if self.same { Some(&self.dest) } else { self.origin.as_deref() }
     }
+}
+
+/// Lists up to this size are searched item by item, which needs no memory.
+const SMALL: usize = 8;
+
+fn are_distinct<T: Eq + Hash>(items: &[T]) -> bool {
+    if items.len() > SMALL {
+        let mut seen = HashSet::with_capacity(items.len());
+        return items.iter().all(|item| seen.insert(item));
+    }
+    items.iter().enumerate().all(|(at, item)| !items[..at].contains(item))
 }
 
 impl<'a> Merge<'a> {
@@ -72,6 +85,11 @@ impl<'a> Merge<'a> {
             let field = self.doc.get(item, key).filter(|field| !self.doc.is_null(*field))?;
             Some(self.doc.text(field)).filter(|text| !text.is_empty())
         };
+        let Some(origin) = lists.origin() else {
+            let values: Option<Vec<&str>> = lists.dest.iter().map(|item| value(*item)).collect();
+            let alone = lists.dest.iter().map(|item| Sources { dest: Some(*item), origin: None });
+            return values.filter(|values| are_distinct(values)).map(|_| alone.collect());
+        };
         let mut dest = HashMap::with_capacity(lists.dest.len());
         for item in &lists.dest {
             if dest.insert(value(*item)?, *item).is_some() {
@@ -80,7 +98,7 @@ impl<'a> Merge<'a> {
         }
         let mut pairs = Vec::with_capacity(lists.dest.len());
         let mut patched = HashSet::new();
-        for item in lists.origin().into_iter().flatten() {
+        for item in origin {
             let value = value(*item)?;
             if !patched.insert(value) {
                 return None;
@@ -112,10 +130,12 @@ impl<'a> Merge<'a> {
 
     /// A list of these items; one that is there twice becomes two.
     fn new_list(&mut self, mut items: Vec<NodeId>) -> NodeId {
-        let mut seen = HashSet::with_capacity(items.len());
-        for item in &mut items {
-            if !seen.insert(*item) {
-                *item = self.doc.copy(*item);
+        if !are_distinct(&items) {
+            let mut seen = HashSet::with_capacity(items.len());
+            for item in items.iter_mut() {
+                if !seen.insert(*item) {
+                    *item = self.doc.copy(*item);
+                }
             }
         }
         let list = self.doc.new_sequence();

@@ -155,22 +155,37 @@ impl<'a> Merge<'a> {
         let visited = self.visit_map(sources)?;
         let Walked::Node(dest) = visited else { return Ok(visited) };
         sources.dest = Some(dest);
-        let fields = self.fields(sources);
         let (mut added, mut removed) = (Vec::new(), Vec::new());
-        for field in fields {
-            let below = schema.and_then(|schema| schema.field(self.doc.text(field.key)));
-            let value = self.walk(field.sources, below).map_err(|error| error.below(self.doc.text(field.key)))?;
-            match self.set_field(field, value) {
+        let mut visit = |merge: &mut Self, field: Field| {
+            match merge.walk_field(field, schema)? {
                 Set::Kept => {}
                 Set::New(key, value) => added.push((key, value)),
                 Set::Removed => removed.push(field.key),
             }
+            Ok(())
+        };
+        if sources.origin.is_none() {
+            // Most of the target, of which the patch says nothing; its entries stay where they are meanwhile.
+            let mut next = self.doc.first_child(dest);
+            while let Some(key) = next {
+                let Some(value) = self.doc.next_sibling(key) else { break };
+                visit(self, Field { key, sources: Sources { dest: Some(value), origin: None } })?;
+                next = self.doc.next_sibling(value);
+            }
+        } else {
+            self.fields(sources).into_iter().try_for_each(|field| visit(self, field))?;
         }
         self.remove_fields(dest, removed);
         for (key, value) in added {
             self.doc.push_entry(dest, key, value);
         }
         Ok(visited)
+    }
+
+    fn walk_field(&mut self, field: Field, schema: Option<SchemaNode<'a>>) -> Result<Set, MergeError> {
+        let below = schema.and_then(|schema| schema.field(self.doc.text(field.key)));
+        let value = self.walk(field.sources, below).map_err(|error| error.below(self.doc.text(field.key)))?;
+        Ok(self.set_field(field, value))
     }
 
     fn remove_fields(&mut self, map: NodeId, mut keys: Vec<NodeId>) {
