@@ -143,7 +143,7 @@ pub(crate) fn load_root(loader: &Loader<'_>) -> Result<Loaded, BuildError> {
 }
 
 /// Resources on their way up, with what is needed to customize them further.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Layer {
     pub(crate) resources: ResourceSet,
     pub(crate) config: Arc<TransformerConfig>,
@@ -230,7 +230,8 @@ impl<'a> Target<'a> {
 
     /// One that has nothing yet.
     pub(crate) fn layer(&self) -> Layer {
-        Layer { resources: ResourceSet::on(self.loader.session.threads()), ..Layer::default() }
+        let resources = ResourceSet::on(self.loader.session.threads());
+        Layer { resources, config: TransformerConfig::empty(), vars: Vars::default() }
     }
 
     /// All of a build.
@@ -442,7 +443,7 @@ impl<'a> Target<'a> {
     /// Adds the files of `configurations` and `crds` to the fields that transformers touch.
     fn add_config(&self, layer: &mut Layer) -> Result<(), BuildError> {
         let in_config = |error| self.in_field("configurations", error);
-        let mut files = Arc::new(TransformerConfig::default());
+        let mut files = TransformerConfig::empty();
         for entry in &self.kustomization.configurations {
             let (_, doc) = self.read_v2(entry).map_err(|error| self.in_entry("configurations", entry, error))?;
             let config = TransformerConfig::from_file(&doc, doc.root()).map_err(in_config)?;

@@ -1,8 +1,10 @@
 //! What is kept of builds: parsed files, accumulated bases, finished roots.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use foldhash::{HashMap, HashMapExt};
 
 use crate::build::Base;
 use crate::options::{BuildLimits, LoadRestriction};

@@ -115,8 +115,14 @@ struct NameReferenceRow {
 }
 
 static BUILTIN: LazyLock<Arc<TransformerConfig>> = LazyLock::new(|| Arc::new(builtin::config()));
+static EMPTY: LazyLock<Arc<TransformerConfig>> = LazyLock::new(Arc::default);
 
 impl TransformerConfig {
+    /// The one without a field; made once.
+    pub(crate) fn empty() -> Arc<Self> {
+        Arc::clone(&EMPTY)
+    }
+
     /// What kustomize has built in; made once.
     pub(crate) fn builtin() -> Arc<Self> {
         Arc::clone(&BUILTIN)
@@ -151,10 +157,10 @@ impl TransformerConfig {
     /// empty one or into themselves, because of what [`FieldSpecs::merge`] passes over.
     pub(crate) fn merged(self: &Arc<Self>, other: &Arc<Self>) -> Result<Arc<Self>, ConfigError> {
         let builtin = Arc::ptr_eq(other, &BUILTIN);
-        if other.is_empty() || (builtin && Arc::ptr_eq(self, other)) {
+        if Arc::ptr_eq(other, &EMPTY) || other.is_empty() || (builtin && Arc::ptr_eq(self, other)) {
             return Ok(Arc::clone(self));
         }
-        if self.is_empty() && builtin {
+        if builtin && self.is_empty() {
             return Ok(Arc::clone(other));
         }
         let mut merged = Self::clone(self);
