@@ -167,8 +167,8 @@ struct Gathering<'a> {
     same: Option<Same<'a>>,
 }
 
+/// A base, and what came of it before if it is still the same.
 enum Member {
-    /// A base that is the same as before.
     Finished(Arc<Part>),
     Base(Arc<Base>),
 }
@@ -227,9 +227,9 @@ impl Gathering<'_> {
         let session = self.target.loader.session;
         // A schema that a base sets is for those after it, too.
         let Some(same) = self.same.filter(|_| !session.has_schema()) else { return &[] };
-        let count = same.holds[start..].iter().take_while(|holds| **holds).count();
-        let parts = &same.parts.list[start..start + count];
-        let taken = session.reuse_all(parts.iter().map(|part| &part.base.record));
+        let parts = same.parts.list.get(start..).unwrap_or_default();
+        let unchanged = parts.iter().zip(same.holds.iter().skip(start)).take_while(|(_, holds)| **holds);
+        let taken = session.reuse_all(unchanged.map(|(part, _)| &part.base.record));
         &parts[..taken]
     }
 
@@ -281,6 +281,7 @@ impl Gathering<'_> {
     }
 }
 
+/// Where the resources of each part of `list` are among `resources`, which are those of all.
 fn places(list: &[Arc<Part>], resources: &[Resource]) -> Option<Places> {
     let by_address: ByAddress<usize, usize> =
         resources.iter().enumerate().map(|(at, resource)| (resource.address(), at)).collect();

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kustomize_core::{
-    BuildError, BuildOptions, ContentId, Directory, FileSource, ImageChange, LoadRestriction, Memory, Overrides,
-    ReadError, ReadFile, Remote, RemoteBase, RemoteError, RemoteLimits, Renderer, Reorder, Resolved, Warning, build,
+    BuildError, BuildLimits, BuildOptions, ContentId, Directory, FileSource, ImageChange, LoadRestriction, Memory,
+    Overrides, ReadError, ReadFile, Remote, RemoteBase, RemoteError, RemoteLimits, Renderer, Reorder, Resolved,
+    Warning, build,
 };
 use proptest::prelude::*;
 
@@ -212,7 +213,14 @@ fn cold(files: &dyn FileSource, root: &str, options: &BuildOptions) -> Told {
 
 fn warm(renderer: &Renderer, files: &dyn FileSource, root: &str, options: &BuildOptions) -> Told {
     let built = renderer.build(files, root, options).map_err(|error| told(&error))?;
-    Ok((built.resources.to_yaml().map_err(|error| told(&error))?, built.warnings.clone(), paths(&built.read)))
+    let yaml = built.resources.to_yaml().map_err(|error| told(&error))?;
+    // One by one, the resources are the same as together.
+    let each = built.resources.iter().map(|resource| resource.to_yaml().expect("printable"));
+    assert_eq!(
+        (each.collect::<Vec<_>>().join("---\n"), built.resources.iter().count()),
+        (yaml.clone(), built.resources.len())
+    );
+    Ok((yaml, built.warnings.clone(), paths(&built.read)))
 }
 
 /// An edit, and what is built after it.
@@ -295,6 +303,64 @@ fn nothing_is_made_again_if_nothing_changed() {
     }
     renderer.clear();
     assert_eq!(renderer.bytes(), 0);
+}
+
+/// More overlays than resources are kept together.
+#[test]
+fn many_overlays_change_one_by_one() {
+    const MANY: usize = 40;
+    let kustomization = |index| format!("resources: [../base, extra.yaml]\nnamespace: ns-{index}\n");
+    let root: Vec<_> = (0..MANY).map(|index| format!("../o{index}")).collect();
+    let files = Memory::new()
+        .with("base/kustomization.yaml", "resources: [all.yaml]\n")
+        .with("base/all.yaml", ALL)
+        .with("root/kustomization.yaml", format!("resources: [{}]\n", root.join(", ")));
+    let files = (0..MANY).fold(files, |files, index| {
+        files
+            .with(format!("o{index}/kustomization.yaml"), kustomization(index))
+            .with(format!("o{index}/extra.yaml"), MAP)
+    });
+    let other = MAP.replace("name: map", "name: other");
+    let edits = [
+        ("o0/extra.yaml", format!("{MAP}data: {{a: b}}\n")),
+        ("o17/extra.yaml", format!("{MAP}data: {{a: b}}\n")),
+        ("o39/extra.yaml", format!("{MAP}data: {{a: c}}\n")),
+        // In another place, and so are those behind it.
+        ("o20/extra.yaml", other.clone()),
+        ("o3/extra.yaml", "# nothing\n".to_owned()),
+        ("o3/extra.yaml", format!("{MAP}---\n{other}")),
+        ("o17/kustomization.yaml", kustomization(16)),
+        ("o17/kustomization.yaml", kustomization(17)),
+        ("base/all.yaml", ALL.replace("a: b", "a: c")),
+        ("root/kustomization.yaml", format!("resources: [{}]\n", root[5..].join(", "))),
+    ];
+    let mut states = vec![files];
+    for (path, text) in edits {
+        let files = states.last().expect("there is a first one").clone();
+        states.push(files.with(path, text));
+    }
+    let given = in_turn(&states, "root", &BuildOptions::new());
+    assert_eq!(given.iter().filter(|given| given.is_err()).count(), 1, "two overlays in one namespace");
+}
+
+#[test]
+fn what_is_kept_counts_as_if_it_were_read() {
+    let files = gathered().with("o0/extra.yaml", MAP).with("o2/extra.yaml", MAP);
+    let more = |files: &Memory, index: usize| {
+        let text = format!("resources: [../base, extra.yaml]\nnamespace: ns-{index}\n");
+        files.clone().with(format!("o{index}/kustomization.yaml"), text)
+    };
+    let states = [files.clone(), more(&files, 0), more(&files, 2)];
+    // Each of the overlays reads its kustomization and two files of the base.
+    for limit in 8..=12 {
+        let options = BuildOptions::new().limits(BuildLimits::new().files(limit));
+        let given = in_turn(&states, "root", &options);
+        assert_eq!(
+            given.iter().map(Result::is_ok).collect::<Vec<_>>(),
+            [limit >= 10, limit >= 11, limit >= 11],
+            "{limit}"
+        );
+    }
 }
 
 #[test]
