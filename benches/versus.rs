@@ -6,7 +6,10 @@
 //!
 //! `KUSTOMIZE` names the peer; without it the one on `PATH` is taken, and
 //! without that ours is measured alone. Runs are interleaved, so that a noisy
-//! machine is noisy for both. Prints a Markdown table of medians and ratios.
+//! machine is noisy for both, and each follows one of the same program that is
+//! not measured, so that neither pays for what the other left in the
+//! processor's caches; `--cold` leaves those out. Prints a Markdown table of
+//! medians and ratios.
 #![allow(clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "a program, not a library")]
 
 #[allow(dead_code, reason = "not every bench measures every workload")]
@@ -40,8 +43,8 @@ fn main() {
         return measure_child(command);
     }
     let filter = args.iter().find(|arg| !arg.starts_with('-'));
-    let ours = build_ours();
-    let peer = find_peer();
+    let warm_ups = if args.iter().any(|arg| arg == "--cold") { 0 } else { 1 };
+    let programs = Programs { ours: build_ours(), peer: find_peer(), warm_ups };
     let temp = tempfile::tempdir().expect("temporary directory");
     println!("| workload | | CPU | wall | peak memory | CPU ratio | memory ratio |");
     println!("|---|---|---:|---:|---:|---:|---:|");
@@ -50,15 +53,19 @@ fn main() {
             let dir = temp.path().join(index.to_string());
             let root = workload.write(&dir);
             let root = root.to_string_lossy();
-            compare(&workload.name, &ours, peer.as_deref(), None, rounds, |_| vec!["build".into(), root.to_string()]);
+            programs.compare(&workload.name, None, rounds, &mut || vec!["build".into(), root.to_string()]);
         }
     }
     if filter.is_none_or(|filter| "edit set image".contains(filter.as_str())) {
         let root = workloads::scenario().write(&temp.path().join("edit"));
         // Another tag each time, so that each run has something to write.
-        let image = |run| format!("registry.example.com/inf/airflow/test/code:{run}");
-        let args = |run| ["edit", "set", "image", &image(run)].map(str::to_owned).to_vec();
-        compare("edit set image", &ours, peer.as_deref(), Some(&root), 25, args);
+        let mut runs = 0;
+        let mut args = || {
+            runs += 1;
+            let image = format!("registry.example.com/inf/airflow/test/code:{runs}");
+            ["edit", "set", "image", &image].map(str::to_owned).to_vec()
+        };
+        programs.compare("edit set image", Some(&root), 25, &mut args);
     }
 }
 
@@ -80,32 +87,40 @@ fn workloads() -> Vec<(Workload, usize)> {
     ]
 }
 
-/// Runs both in turn, with the arguments for the first, second, … run of all.
-fn compare(
-    name: &str,
-    ours: &Path,
-    peer: Option<&Path>,
-    dir: Option<&Path>,
-    rounds: usize,
-    args: impl Fn(usize) -> Vec<String>,
-) {
-    let (mut our_runs, mut peer_runs) = (Vec::new(), Vec::new());
-    let mut is_peer_measured = peer.is_some();
-    for round in 0..rounds {
-        our_runs.extend(run(ours, &args(2 * round), dir));
-        if let Some(peer) = peer.filter(|_| is_peer_measured) {
-            match run(peer, &args(2 * round + 1), dir) {
-                Some(usage) => peer_runs.push(usage),
-                None => is_peer_measured = false,
+struct Programs {
+    ours: PathBuf,
+    peer: Option<PathBuf>,
+    /// How often each runs before it is measured.
+    warm_ups: usize,
+}
+
+impl Programs {
+    /// Runs both in turn, each time with new arguments.
+    fn compare(&self, name: &str, dir: Option<&Path>, rounds: usize, args: &mut dyn FnMut() -> Vec<String>) {
+        let mut measure = |program: &Path| {
+            for _ in 0..self.warm_ups {
+                run(program, &args(), dir)?;
+            }
+            run(program, &args(), dir)
+        };
+        let (mut our_runs, mut peer_runs) = (Vec::new(), Vec::new());
+        let mut peer = self.peer.as_deref();
+        for _ in 0..rounds {
+            our_runs.extend(measure(&self.ours));
+            if let Some(program) = peer {
+                match measure(program) {
+                    Some(usage) => peer_runs.push(usage),
+                    None => peer = None,
+                }
             }
         }
-    }
-    let Some(our) = median(&our_runs) else { return println!("| {name} | ours | failed | | | | |") };
-    row(name, "ours", &our, None);
-    match median(&peer_runs) {
-        Some(peer) => row("", "kustomize", &peer, Some(&our)),
-        None if peer.is_some() => println!("| | kustomize | more than {} s | | | | |", PATIENCE.as_secs()),
-        None => {}
+        let Some(our) = median(&our_runs) else { return println!("| {name} | ours | failed | | | | |") };
+        row(name, "ours", &our, None);
+        match median(&peer_runs) {
+            Some(peer) => row("", "kustomize", &peer, Some(&our)),
+            None if self.peer.is_some() => println!("| | kustomize | more than {} s | | | | |", PATIENCE.as_secs()),
+            None => {}
+        }
     }
 }
 
