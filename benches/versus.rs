@@ -20,14 +20,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
 use workloads::Workload;
 
-/// A peer that needs longer for one run is not measured on this workload.
+/// A peer that needs more CPU time for one run is not measured on this workload.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What README.md says to give to rustc for a program to be shipped.
 const STATIC: [&str; 4] = ["-C", "target-feature=+crt-static", "-C", "relocation-model=static"];
+
+/// How often ours is measured for each time that the peer is: a run of a few
+/// milliseconds differs more from the next one.
+const OURS: usize = 5;
 
 #[derive(Clone, Copy)]
 struct Usage {
@@ -106,7 +110,7 @@ impl Programs {
         let (mut our_runs, mut peer_runs) = (Vec::new(), Vec::new());
         let mut peer = self.peer.as_deref();
         for _ in 0..rounds {
-            our_runs.extend(measure(&self.ours));
+            our_runs.extend((0..OURS).filter_map(|_| measure(&self.ours)));
             if let Some(program) = peer {
                 match measure(program) {
                     Some(usage) => peer_runs.push(usage),
@@ -167,27 +171,15 @@ fn run(program: &Path, args: &[String], dir: Option<&Path>) -> Option<Usage> {
 }
 
 fn measure_child(command: &[String]) {
+    // The kernel ends a child that takes too long. To look again and again
+    // whether it has ended would take the processor, and its caches, from it.
+    let limit = PATIENCE.as_secs();
+    setrlimit(Resource::RLIMIT_CPU, limit, limit).expect("a limit may be lowered");
     let start = Instant::now();
-    let mut child = Command::new(&command[0])
-        .args(&command[1..])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("started");
-    let status = loop {
-        match child.try_wait().expect("waited") {
-            Some(status) => break Some(status),
-            None if start.elapsed() > PATIENCE => {
-                child.kill().expect("killed");
-                child.wait().expect("waited");
-                break None;
-            }
-            // Short enough to time a process of a few milliseconds, and next to no load.
-            None => std::thread::sleep(Duration::from_micros(200)),
-        }
-    };
+    let mut child = Command::new(&command[0]);
+    let status = child.args(&command[1..]).stdout(Stdio::null()).stderr(Stdio::null()).status().expect("started");
     let wall = start.elapsed();
-    if !status.is_some_and(|status| status.success()) {
+    if !status.success() {
         return println!("failed");
     }
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("the kernel counts");
