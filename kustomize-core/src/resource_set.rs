@@ -16,6 +16,9 @@ use crate::schema::Schema;
 use crate::threads::Threads;
 use crate::yaml::{self, EmitError};
 
+/// In a set of so few, to look at each takes less time than to make an index.
+const FEW: usize = 16;
+
 /// Resources in the order in which they are printed.
 #[derive(Debug, Default)]
 pub struct ResourceSet {
@@ -139,6 +142,9 @@ impl ResourceSet {
         schema: &Schema,
     ) -> Result<(), BuildError> {
         let resources: Vec<Resource> = resources.into_iter().collect();
+        if self.is_few(resources.len()) {
+            return resources.into_iter().try_for_each(|resource| self.push_unique(resource, schema));
+        }
         let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema, self.threads));
         let hashes = index.hashes(&resources, schema, self.threads);
         self.resources.reserve(resources.len());
@@ -154,6 +160,23 @@ impl ResourceSet {
         Ok(())
     }
 
+    /// Whether the set, with so many more, is searched one by one.
+    fn is_few(&self, more: usize) -> bool {
+        self.index.is_none() && self.resources.len() + more <= FEW
+    }
+
+    /// [`append`](Self::append) for one of a few.
+    fn push_unique(&mut self, resource: Resource, schema: &Schema) -> Result<(), BuildError> {
+        let is_twin = |other: &&Resource| {
+            other.name() == resource.name() && Id::current(other, schema) == Id::current(&resource, schema)
+        };
+        if let Some(first) = self.resources.iter().find(is_twin) {
+            return Err(duplicate(first, &resource));
+        }
+        self.resources.push(resource);
+        Ok(())
+    }
+
     /// Keeps the resources that `keep`, which may change them, says yes to.
     ///
     /// # Errors
@@ -166,6 +189,14 @@ impl ResourceSet {
         keep: impl Fn(&mut Resource) -> Result<bool, BuildError> + Sync,
     ) -> Result<(), BuildError> {
         let mut resources = std::mem::take(self.as_mut_vec());
+        if resources.len() <= FEW {
+            for mut resource in resources {
+                if keep(&mut resource)? {
+                    self.push_unique(resource, schema)?;
+                }
+            }
+            return Ok(());
+        }
         let mut seen = Index::new(&[], schema, Threads::ONE);
         let hash = |resource: &Resource| seen.hash(&Id::current(resource, schema));
         // The hash of what is kept, up to the first resource that `keep` fails for.
@@ -267,6 +298,11 @@ impl ResourceSet {
 
     /// The resources that have or had the id that `resource` has.
     pub(crate) fn with_any_id(&mut self, resource: &Resource, schema: &Schema) -> Vec<usize> {
+        if self.is_few(0) {
+            let id = Id::current(resource, schema);
+            let is_it = |at: &usize| Id::all(&self.resources[*at], schema).any(|other| other == id);
+            return (0..self.resources.len()).filter(is_it).collect();
+        }
         let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema, self.threads));
         let id = Id::current(resource, schema);
         let hash = index.hash(&id);
@@ -308,11 +344,12 @@ impl IntoIterator for ResourceSet {
 /// An id as kustomize compares them, with the effective namespace.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Id<'a> {
+    // What differs most comes first.
+    name: &'a str,
+    kind: &'a str,
+    namespace: &'a str,
     group: &'a str,
     version: &'a str,
-    kind: &'a str,
-    name: &'a str,
-    namespace: &'a str,
 }
 
 /// Few resources differ in nothing but the group or version of their type.
@@ -438,10 +475,19 @@ mod tests {
         made
     }
 
+    /// Sets that are searched one by one, and by their index.
+    fn few_and_many() -> [ResourceSet; 2] {
+        let others = |count| (0..count).map(|at| resource("v1", "Service", "", &format!("other-{at}"))).collect();
+        [0, 2 * FEW].map(|count| ResourceSet::of(others(count), Threads::ONE))
+    }
+
     #[test]
     fn an_id_is_there_only_once() {
+        few_and_many().into_iter().for_each(an_id_is_in_it_only_once);
+    }
+
+    fn an_id_is_in_it_only_once(mut set: ResourceSet) {
         let schema = Schema::builtin();
-        let mut set = ResourceSet::default();
         set.append([resource("v1", "Pod", "", "a"), resource("v1", "Pod", "b", "a")], &schema).expect("different");
         for twin in [resource("v1", "Pod", "default", "a"), resource("v1", "Pod", "b", "a")] {
             let error = set.clone().append([twin], &schema).expect_err("a duplicate");
@@ -450,27 +496,36 @@ mod tests {
         // A cluster-scoped resource is the same one whatever namespace it names.
         set.append([resource("v1", "Node", "", "n")], &schema).expect("new");
         set.append([resource("v1", "Node", "b", "n")], &schema).expect_err("a duplicate");
+        let count = set.len();
+        set.retain_unique(&schema, |resource| Ok(resource.kind() != "Node")).expect("no duplicates");
+        assert_eq!(set.len(), count - 1);
+        set.iter_mut().last().expect("some").set_metadata_text("namespace", "default");
+        let error = set.retain_unique(&schema, |_| Ok(true)).expect_err("a duplicate");
+        assert!(matches!(error, BuildError::Duplicate { .. }), "{error}");
     }
 
     #[test]
     fn generated_resources_find_what_they_change_by_any_id() {
+        few_and_many().into_iter().for_each(generated_resources_find_it_by_any_id);
+    }
+
+    fn generated_resources_find_it_by_any_id(mut set: ResourceSet) {
         let schema = Schema::builtin();
-        let mut set = ResourceSet::default();
+        let others = set.len();
         set.absorb([generated("a", Behavior::Unspecified, "one")], &schema).expect("added");
-        set.iter_mut().for_each(|resource| {
-            resource.store_previous_id(false);
-            resource.set_name("p-a");
-        });
+        let made = set.iter_mut().last().expect("just added");
+        made.store_previous_id(false);
+        made.set_name("p-a");
         set.absorb([generated("a", Behavior::Create, "x")], &schema).expect_err("exists");
         set.absorb([generated("b", Behavior::Merge, "x")], &schema).expect_err("does not exist");
         set.absorb([generated("a", Behavior::Merge, "two")], &schema).expect("merged");
         let keys = |set: &ResourceSet| {
-            let doc = set.as_slice()[0].doc();
+            let doc = set.as_slice()[others].doc();
             let data = doc.get(doc.root(), "data").expect("data");
             doc.entries(data).map(|(key, _)| doc.text(key).to_owned()).collect::<Vec<_>>()
         };
-        assert_eq!((set.as_slice()[0].name(), keys(&set)), ("p-a", vec!["one".to_owned(), "two".to_owned()]));
+        assert_eq!((set.as_slice()[others].name(), keys(&set)), ("p-a", vec!["one".to_owned(), "two".to_owned()]));
         set.absorb([generated("p-a", Behavior::Replace, "three")], &schema).expect("replaced");
-        assert_eq!((set.len(), keys(&set)), (1, vec!["three".to_owned()]));
+        assert_eq!((set.len(), keys(&set)), (others + 1, vec!["three".to_owned()]));
     }
 }
