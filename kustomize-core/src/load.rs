@@ -14,7 +14,7 @@ use crate::options::{LoadRestriction, ReadFile, Warning};
 use crate::record::{Asked, Open, Record};
 use crate::remote::{RemoteBase, RemoteLimits, is_remote_file, without_password};
 use crate::resource::Resource;
-use crate::schema::Schema;
+use crate::schema::BuiltinType;
 use crate::session::{Place, Session};
 use crate::source::{ContentId, FileSource, ReadError, Resolved};
 use crate::yaml::{self, SourceText};
@@ -189,10 +189,7 @@ impl<'a> Loader<'a> {
     }
 
     fn note_unknown_kinds(&self, resources: &[Resource]) {
-        let is_builtin = |resource: &Resource| {
-            let (group, version) = resource.group_version();
-            Schema::is_builtin(group, version, resource.kind())
-        };
+        let is_builtin = |resource: &Resource| resource.doc().builtin_type().and_then(BuiltinType::scope).is_some();
         if !resources.iter().all(is_builtin) {
             self.session.note_builtin_schema();
         }

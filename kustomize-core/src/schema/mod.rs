@@ -90,11 +90,6 @@ impl Schema {
         self.custom.as_deref()?.find(group, version, kind)?.scope
     }
 
-    /// Whether Kubernetes 1.21.2 itself serves this type.
-    pub(crate) fn is_builtin(group: &str, version: &str, kind: &str) -> bool {
-        BuiltinType::find(group, version, kind).and_then(BuiltinType::scope).is_some()
-    }
-
     /// The schema of a type, if it is known.
     pub(crate) fn for_gvk(&self, group: &str, version: &str, kind: &str) -> Option<SchemaNode<'_>> {
         let table = self.custom.as_deref().unwrap_or(&KUBERNETES);
