@@ -8,8 +8,8 @@
 //! without that ours is measured alone. Runs are interleaved, so that a noisy
 //! machine is noisy for both, and each follows one of the same program that is
 //! not measured, so that neither pays for what the other left in the
-//! processor's caches; `--cold` leaves those out. Prints a Markdown table of
-//! medians and ratios.
+//! processor's caches. With `--cold` they strictly alternate. Prints a Markdown
+//! table of medians and ratios.
 #![allow(clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "a program, not a library")]
 
 #[allow(dead_code, reason = "not every bench measures every workload")]
@@ -47,8 +47,8 @@ fn main() {
         return measure_child(command);
     }
     let filter = args.iter().find(|arg| !arg.starts_with('-'));
-    let warm_ups = if args.iter().any(|arg| arg == "--cold") { 0 } else { 1 };
-    let programs = Programs { ours: build_ours(), peer: find_peer(), warm_ups };
+    let is_cold = args.iter().any(|arg| arg == "--cold");
+    let programs = Programs { ours: build_ours(), peer: find_peer(), is_cold };
     let temp = tempfile::tempdir().expect("temporary directory");
     println!("| workload | | CPU | wall | peak memory | CPU ratio | memory ratio |");
     println!("|---|---|---:|---:|---:|---:|---:|");
@@ -94,15 +94,15 @@ fn workloads() -> Vec<(Workload, usize)> {
 struct Programs {
     ours: PathBuf,
     peer: Option<PathBuf>,
-    /// How often each runs before it is measured.
-    warm_ups: usize,
+    /// Whether each run follows one of the other program.
+    is_cold: bool,
 }
 
 impl Programs {
     /// Runs both in turn, each time with new arguments.
     fn compare(&self, name: &str, dir: Option<&Path>, rounds: usize, args: &mut dyn FnMut() -> Vec<String>) {
         let mut measure = |program: &Path| {
-            for _ in 0..self.warm_ups {
+            if !self.is_cold {
                 run(program, &args(), dir)?;
             }
             run(program, &args(), dir)
@@ -110,7 +110,7 @@ impl Programs {
         let (mut our_runs, mut peer_runs) = (Vec::new(), Vec::new());
         let mut peer = self.peer.as_deref();
         for _ in 0..rounds {
-            our_runs.extend((0..OURS).filter_map(|_| measure(&self.ours)));
+            our_runs.extend((0..if self.is_cold { 1 } else { OURS }).filter_map(|_| measure(&self.ours)));
             if let Some(program) = peer {
                 match measure(program) {
                     Some(usage) => peer_runs.push(usage),

@@ -236,21 +236,25 @@ impl Document {
     /// The text at `start`; `len` may have `OWNED`.
     #[inline]
     fn span(&self, start: u32, len: u32) -> &str {
-        let text = if len & OWNED != 0 { &self.owned } else { &self.source.text };
-        let (start, len) = (start as usize, (len & !OWNED) as usize);
-        &text[start..start + len]
+        let (start, end) = (start as usize, (start + (len & !OWNED)) as usize);
+        &self.buffer(len)[start..end]
     }
 
     /// As [`text`](Self::text), for those who only copy it.
     #[inline]
     pub(crate) fn bytes(&self, id: NodeId) -> &[u8] {
         let node = self.node(id);
-        if node.kind != Kind::Scalar {
-            return b"";
-        }
-        let (start, len) = (node.a as usize, (node.b & !OWNED) as usize);
-        let buffer = if node.b & OWNED != 0 { &self.owned } else { &self.source.text };
-        &buffer.as_bytes()[start..start + len]
+        if node.kind != Kind::Scalar { b"" } else { self.span_bytes(node.a, node.b) }
+    }
+
+    #[inline]
+    fn span_bytes(&self, start: u32, len: u32) -> &[u8] {
+        let (start, end) = (start as usize, (start + (len & !OWNED)) as usize);
+        &self.buffer(len).as_bytes()[start..end]
+    }
+
+    fn buffer(&self, len: u32) -> &str {
+        if len & OWNED != 0 { &self.owned } else { &self.source.text }
     }
 
     pub(crate) fn style(&self, id: NodeId) -> Style {
@@ -399,12 +403,8 @@ impl Document {
     /// Whether a scalar has this text. Lengths first, in which most keys differ.
     #[inline]
     fn text_is(&self, node: &Node, text: &str) -> bool {
-        let (start, len) = (node.a as usize, (node.b & !OWNED) as usize);
-        if len != text.len() || node.kind != Kind::Scalar {
-            return false;
-        }
-        let buffer = if node.b & OWNED != 0 { &self.owned } else { &self.source.text };
-        same(&buffer.as_bytes()[start..start + len], text)
+        let is_as_long = (node.b & !OWNED) as usize == text.len() && node.kind == Kind::Scalar;
+        is_as_long && same(self.span_bytes(node.a, node.b), text)
     }
 
     /// The value below a path of mapping keys.

@@ -133,8 +133,7 @@ impl Emitter<'_, '_> {
         let entries = &mut self.open.entries[start..];
         let repeated = Cell::new(false);
         natural::sort_by(entries, |a, b| {
-            let order = natural::compare_bytes(doc.bytes(a.0), doc.bytes(b.0))
-                .unwrap_or_else(|| natural::compare(doc.text(a.0), doc.text(b.0)));
+            let order = natural::compare(doc.text(a.0), doc.text(b.0));
             repeated.set(repeated.get() || order == Ordering::Equal);
             order
         });

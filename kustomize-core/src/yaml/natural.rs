@@ -15,7 +15,7 @@ pub(crate) fn compare(a: &str, b: &str) -> Ordering {
 }
 
 /// The same where a look at the bytes is enough.
-pub(crate) fn compare_bytes(a: &[u8], b: &[u8]) -> Option<Ordering> {
+fn compare_bytes(a: &[u8], b: &[u8]) -> Option<Ordering> {
     let common = common(a, b);
     if common == a.len() || common == b.len() {
         return Some(a.len().cmp(&b.len()));
