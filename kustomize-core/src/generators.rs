@@ -16,10 +16,7 @@ use crate::resource::Resource;
 use crate::schema::Schema;
 use crate::yaml::{self, Document, Limits};
 
-type Generate = fn(&Target<'_>, &Kustomization) -> Result<Vec<Generated>, BoxError>;
-
-/// What one entry of a field made.
-type Generated = Vec<Resource>;
+type Generate = fn(&Target<'_>, &Kustomization) -> Result<Vec<Resource>, BoxError>;
 
 /// The fields that generate, and the name of their generator.
 const GENERATORS: &[(&str, &str, Generate)] = &[
@@ -32,20 +29,17 @@ const GENERATORS: &[(&str, &str, Generate)] = &[
 pub(crate) fn run(target: &Target<'_>, layer: &mut Layer) -> Result<(), BuildError> {
     for (field, kind, generate) in GENERATORS {
         let generated = generate(target, target.kustomization).map_err(|error| target.in_field(field, error))?;
-        let note = target.builtin_note(kind);
-        for resources in generated {
-            absorb(target, layer, field, resources, note.as_ref())?;
-        }
+        absorb(target, layer, field, generated, target.builtin_note(kind).as_ref())?;
     }
     plugin::generate(target, layer)
 }
 
-/// Adds what a generator made.
+/// Adds what generators made.
 pub(crate) fn absorb(
     target: &Target<'_>,
     layer: &mut Layer,
     field: &'static str,
-    mut resources: Generated,
+    mut resources: Vec<Resource>,
     note: Option<&Note>,
 ) -> Result<(), BuildError> {
     if let Some(note) = note {
@@ -54,23 +48,35 @@ pub(crate) fn absorb(
     layer.resources.absorb(resources, &target.schema()).map_err(|error| target.in_field(field, error))
 }
 
-fn config_maps(target: &Target<'_>, from: &Kustomization) -> Result<Vec<Generated>, BoxError> {
+fn config_maps(target: &Target<'_>, from: &Kustomization) -> Result<Vec<Resource>, BoxError> {
     let options = from.generator_options.as_ref();
     let read = |path: &str| target.loader.read(path).map_err(Into::into);
-    let made = from.config_map_generator.iter().map(|args| generate::config_map(args, options, &read));
-    Ok(made.map(|made| made.map(|resource| vec![resource])).collect::<Result<_, _>>()?)
+    let generators = &from.config_map_generator;
+    let mut made = Vec::with_capacity(generators.len());
+    for args in generators {
+        made.push(generate::config_map(args, options, &read)?);
+    }
+    Ok(made)
 }
 
-fn secrets(target: &Target<'_>, from: &Kustomization) -> Result<Vec<Generated>, BoxError> {
+fn secrets(target: &Target<'_>, from: &Kustomization) -> Result<Vec<Resource>, BoxError> {
     let options = from.generator_options.as_ref();
     let read = |path: &str| target.loader.read(path).map_err(Into::into);
-    let made = from.secret_generator.iter().map(|args| generate::secret(args, options, &read));
-    Ok(made.map(|made| made.map(|resource| vec![resource])).collect::<Result<_, _>>()?)
+    let generators = &from.secret_generator;
+    let mut made = Vec::with_capacity(generators.len());
+    for args in generators {
+        made.push(generate::secret(args, options, &read)?);
+    }
+    Ok(made)
 }
 
-fn charts(target: &Target<'_>, from: &Kustomization) -> Result<Vec<Generated>, BoxError> {
+fn charts(target: &Target<'_>, from: &Kustomization) -> Result<Vec<Resource>, BoxError> {
     let globals = from.helm_globals.clone().unwrap_or_default();
-    from.helm_charts.iter().map(|chart| render_chart(target, &globals, &with_namespace(target, from, chart))).collect()
+    let mut made = Vec::new();
+    for chart in &from.helm_charts {
+        made.extend(render_chart(target, &globals, &with_namespace(target, from, chart))?);
+    }
+    Ok(made)
 }
 
 /// A chart without a namespace takes that of the kustomization or of those that build on it.
@@ -87,7 +93,7 @@ pub(crate) fn render_chart(
     target: &Target<'_>,
     globals: &HelmGlobals,
     chart: &HelmChart,
-) -> Result<Generated, BoxError> {
+) -> Result<Vec<Resource>, BoxError> {
     let options = target.loader.session.options;
     let name = || chart.name.clone();
     let helm = options.helm.as_ref().ok_or_else(|| HelmError::NotEnabled { chart: name() })?;

@@ -222,7 +222,11 @@ impl Resource {
     }
 
     pub(crate) fn set_name(&mut self, name: &str) {
-        self.set_metadata_text("name", name);
+        let doc = self.doc_mut();
+        match doc.name_field() {
+            Some(field) => doc.set_scalar(field, Scalar::string(name)),
+            None => self.set_metadata_text("name", name),
+        }
     }
 
     pub(crate) fn set_metadata_text(&mut self, key: &str, text: &str) {

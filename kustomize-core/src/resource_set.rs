@@ -7,7 +7,7 @@ use std::ops::Range;
 use foldhash::fast::RandomState;
 
 use crate::error::BuildError;
-use crate::history::Behavior;
+use crate::history::{Behavior, PreviousId};
 use crate::merge_metadata::take_over;
 use crate::pieces::{Resources, SEPARATOR};
 use crate::positions::Positions;
@@ -154,7 +154,7 @@ impl ResourceSet {
             if let Some(first) = index.find(hash, is_twin) {
                 return Err(duplicate(&self.resources[first], &resource));
             }
-            index.add_hashed(hash, self.resources.len(), &resource, schema);
+            index.add_hashed(hash, self.resources.len(), &resource);
             self.resources.push(resource);
         }
         Ok(())
@@ -236,11 +236,11 @@ impl ResourceSet {
     ///
     /// If there is such a resource and it is to be created, there is none and
     /// it is not, or there are several.
-    pub(crate) fn absorb(
-        &mut self,
-        generated: impl IntoIterator<Item = Resource>,
-        schema: &Schema,
-    ) -> Result<(), BuildError> {
+    pub(crate) fn absorb(&mut self, generated: Vec<Resource>, schema: &Schema) -> Result<(), BuildError> {
+        self.resources.reserve(generated.len());
+        if let Some(index) = &mut self.index {
+            index.current.reserve(generated.len());
+        }
         generated.into_iter().try_for_each(|resource| self.absorb_one(resource, schema))
     }
 
@@ -250,7 +250,10 @@ impl ResourceSet {
         let behavior = resource.history().behavior;
         match (same[..].borrow(), behavior) {
             ([], Behavior::Merge | Behavior::Replace) => Err(BuildError::NothingToMerge { id: id() }),
-            ([], _) => self.append([resource], schema),
+            ([], _) => {
+                self.push_new(resource, schema);
+                Ok(())
+            }
             ([at], Behavior::Merge | Behavior::Replace) => {
                 let old = &self.resources[*at];
                 if Id::current(old, schema).gvk() != Id::current(&resource, schema).gvk() {
@@ -263,6 +266,14 @@ impl ResourceSet {
             ([_], _) => Err(BuildError::AlreadyThere { id: id() }),
             _ => Err(BuildError::AmbiguousMerge { id: id() }),
         }
+    }
+
+    /// Adds a resource whose id none of the others has.
+    fn push_new(&mut self, resource: Resource, schema: &Schema) {
+        if let Some(index) = &mut self.index {
+            index.add(self.resources.len(), &resource, schema);
+        }
+        self.resources.push(resource);
     }
 
     /// Changes the resource at a position; cheaper than [`iter_mut`](Self::iter_mut)
@@ -283,7 +294,7 @@ impl ResourceSet {
     pub(crate) fn maybe_named(&mut self, name: &str, schema: &Schema) -> Vec<usize> {
         let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema, self.threads));
         let hash = index.hash(&name);
-        let mut found: Vec<_> = index.past(&self.resources, schema).names.candidates(hash).collect();
+        let mut found: Vec<_> = index.names(&self.resources).candidates(hash).collect();
         found.sort_unstable();
         found.dedup();
         found
@@ -307,7 +318,7 @@ impl ResourceSet {
         let id = Id::current(resource, schema);
         let hash = index.hash(&id);
         let is_it = |at: &usize| Id::all(&self.resources[*at], schema).any(|other| other == id);
-        let mut found: Vec<_> = index.past(&self.resources, schema).ids.candidates(hash).filter(is_it).collect();
+        let mut found: Vec<_> = index.of_any_id(hash, &self.resources).filter(is_it).collect();
         found.sort_unstable();
         found.dedup();
         found
@@ -369,14 +380,15 @@ impl<'a> Id<'a> {
 
     /// The current id and all earlier ones.
     fn all(resource: &'a Resource, schema: &Schema) -> impl Iterator<Item = Self> {
-        let current = Self::current(resource, schema);
-        let previous = resource.history().previous.iter().map(move |previous| Self {
-            kind: previous.kind,
-            name: previous.name,
-            namespace: previous.namespace,
-            ..current
-        });
-        std::iter::once(current).chain(previous)
+        std::iter::once(Self::current(resource, schema)).chain(Self::previous(resource))
+    }
+
+    /// The ids before the current one.
+    fn previous(resource: &'a Resource) -> impl Iterator<Item = Self> {
+        resource.history().previous.iter().map(|PreviousId { kind, name, namespace }| {
+            let (group, version) = resource.group_version();
+            Self { group, version, kind, name, namespace }
+        })
     }
 
     fn gvk(&self) -> (&'a str, &'a str, &'a str) {
@@ -389,20 +401,16 @@ impl<'a> Id<'a> {
 struct Index {
     hasher: RandomState,
     current: Positions,
-    /// Made when somebody asks for it, which most kustomizations do not.
-    past: Option<Past>,
-}
-
-/// The ids and names that resources have or had.
-#[derive(Debug, Clone, Default)]
-struct Past {
-    ids: Positions,
-    names: Positions,
+    // The others are made when somebody asks for them, which most kustomizations do not.
+    /// By ids before the current ones.
+    past: Option<Positions>,
+    /// By names that resources have or had.
+    names: Option<Positions>,
 }
 
 impl Index {
     fn new(resources: &[Resource], schema: &Schema, threads: Threads) -> Self {
-        let mut index = Self { hasher: RandomState::default(), current: Positions::default(), past: None };
+        let mut index = Self { hasher: RandomState::default(), current: Positions::default(), past: None, names: None };
         let hashes = index.hashes(resources, schema, threads);
         index.current.reserve(resources.len());
         hashes.into_iter().enumerate().for_each(|(at, hash)| index.current.add(hash, at));
@@ -420,25 +428,30 @@ impl Index {
     }
 
     fn add(&mut self, at: usize, resource: &Resource, schema: &Schema) {
-        self.add_hashed(self.hash(&Id::current(resource, schema)), at, resource, schema);
+        self.add_hashed(self.hash(&Id::current(resource, schema)), at, resource);
     }
 
     /// Adds a resource whose current id has this hash.
-    fn add_hashed(&mut self, hash: u64, at: usize, resource: &Resource, schema: &Schema) {
+    fn add_hashed(&mut self, hash: u64, at: usize, resource: &Resource) {
         self.current.add(hash, at);
         if let Some(past) = &mut self.past {
-            past.add(&self.hasher, at, resource, schema);
+            add_past(past, &self.hasher, at, resource);
+        }
+        if let Some(names) = &mut self.names {
+            add_names(names, &self.hasher, at, resource);
         }
     }
 
-    fn past(&mut self, resources: &[Resource], schema: &Schema) -> &Past {
-        self.past.get_or_insert_with(|| {
-            let mut past = Past::default();
-            for (at, resource) in resources.iter().enumerate() {
-                past.add(&self.hasher, at, resource, schema);
-            }
-            past
-        })
+    /// Where resources might be that have or had an id with this hash.
+    fn of_any_id(&mut self, hash: u64, resources: &[Resource]) -> impl Iterator<Item = usize> {
+        let Self { hasher, current, past, .. } = self;
+        let past = past.get_or_insert_with(|| positions(resources, |past, at, it| add_past(past, hasher, at, it)));
+        current.candidates(hash).chain(past.candidates(hash))
+    }
+
+    fn names(&mut self, resources: &[Resource]) -> &Positions {
+        let Self { hasher, names, .. } = self;
+        names.get_or_insert_with(|| positions(resources, |names, at, it| add_names(names, hasher, at, it)))
     }
 
     fn find(&self, hash: u64, is_it: impl Fn(usize) -> bool) -> Option<usize> {
@@ -451,13 +464,20 @@ impl Index {
     }
 }
 
-impl Past {
-    fn add(&mut self, hasher: &RandomState, at: usize, resource: &Resource, schema: &Schema) {
-        for id in Id::all(resource, schema) {
-            self.ids.add(hasher.hash_one(id), at);
-            self.names.add(hasher.hash_one(id.name), at);
-        }
-    }
+/// What `add` adds for each resource.
+fn positions(resources: &[Resource], add: impl Fn(&mut Positions, usize, &Resource)) -> Positions {
+    let mut positions = Positions::default();
+    resources.iter().enumerate().for_each(|(at, resource)| add(&mut positions, at, resource));
+    positions
+}
+
+fn add_past(past: &mut Positions, hasher: &RandomState, at: usize, resource: &Resource) {
+    Id::previous(resource).for_each(|id| past.add(hasher.hash_one(id), at));
+}
+
+fn add_names(names: &mut Positions, hasher: &RandomState, at: usize, resource: &Resource) {
+    let previous = resource.history().previous.iter().map(|previous| previous.name);
+    std::iter::once(resource.name()).chain(previous).for_each(|name| names.add(hasher.hash_one(name), at));
 }
 
 #[cfg(test)]
@@ -512,20 +532,20 @@ mod tests {
     fn generated_resources_find_it_by_any_id(mut set: ResourceSet) {
         let schema = Schema::builtin();
         let others = set.len();
-        set.absorb([generated("a", Behavior::Unspecified, "one")], &schema).expect("added");
+        set.absorb(vec![generated("a", Behavior::Unspecified, "one")], &schema).expect("added");
         let made = set.iter_mut().last().expect("just added");
         made.store_previous_id(false);
         made.set_name("p-a");
-        set.absorb([generated("a", Behavior::Create, "x")], &schema).expect_err("exists");
-        set.absorb([generated("b", Behavior::Merge, "x")], &schema).expect_err("does not exist");
-        set.absorb([generated("a", Behavior::Merge, "two")], &schema).expect("merged");
+        set.absorb(vec![generated("a", Behavior::Create, "x")], &schema).expect_err("exists");
+        set.absorb(vec![generated("b", Behavior::Merge, "x")], &schema).expect_err("does not exist");
+        set.absorb(vec![generated("a", Behavior::Merge, "two")], &schema).expect("merged");
         let keys = |set: &ResourceSet| {
             let doc = set.as_slice()[others].doc();
             let data = doc.get(doc.root(), "data").expect("data");
             doc.entries(data).map(|(key, _)| doc.text(key).to_owned()).collect::<Vec<_>>()
         };
         assert_eq!((set.as_slice()[others].name(), keys(&set)), ("p-a", vec!["one".to_owned(), "two".to_owned()]));
-        set.absorb([generated("p-a", Behavior::Replace, "three")], &schema).expect("replaced");
+        set.absorb(vec![generated("p-a", Behavior::Replace, "three")], &schema).expect("replaced");
         assert_eq!((set.len(), keys(&set)), (others + 1, vec!["three".to_owned()]));
     }
 }

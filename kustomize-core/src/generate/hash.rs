@@ -13,52 +13,58 @@ use crate::yaml::{Document, EmitError, Kind, NodeId, SourceText, Style, Tag, jso
 /// Appends the hash to the names of the generated resources that want one, as
 /// kustomize's HashTransformer does.
 pub(crate) fn add_hashes(resources: &mut ResourceSet, schema: &Schema) -> Result<(), GenerateError> {
-    let mut content = String::new();
+    let (mut content, mut name) = (String::new(), String::new());
     for resource in resources.iter_mut().filter(|resource| resource.history().needs_hash) {
         content.clear();
         write_content(&mut content, resource)
             .map_err(|source| GenerateError::Hash { resource: Box::new(resource.id()), source })?;
-        let name = [resource.name(), "-", &short_hash(content.as_bytes())].concat();
+        name.clear();
+        name.extend([resource.name(), "-"]);
+        name.extend(short_hash(content.as_bytes()));
         resource.store_previous_id(resource.is_cluster_scoped(schema));
         resource.set_name(&name);
     }
     Ok(())
 }
 
-/// What kustomize hashes of a resource.
-fn write_content(out: &mut String, resource: &Resource) -> Result<(), EmitError> {
-    let doc = resource.doc();
-    match resource.kind() {
-        "ConfigMap" => write_fields(out, doc, "ConfigMap", &["binaryData", "data", "kind", "name"]),
-        "Secret" => write_fields(out, doc, "Secret", &["data", "kind", "name", "stringData", "type"]),
-        _ => {
-            out.push_str(&nodes(doc, doc.root()));
-            Ok(())
-        }
-    }
-}
-
-/// The JSON of a ConfigMap or Secret that kustomize hashes; `names` is sorted.
+/// What kustomize hashes of a resource: of a ConfigMap or Secret, JSON of some of its fields.
 ///
 /// The name stays empty in it: kustomize looks for a field `metadata/name`.
-fn write_fields(out: &mut String, doc: &Document, kind: &str, names: &[&str]) -> Result<(), EmitError> {
-    let mut separator = '{';
-    for name in names {
-        let value = doc.get(doc.root(), name);
-        if matches!(*name, "binaryData" | "stringData") && value.is_none_or(|node| doc.is_scalar(node)) {
-            continue;
+fn write_content(out: &mut String, resource: &Resource) -> Result<(), EmitError> {
+    let doc = resource.doc();
+    let field = |name| doc.get(doc.root(), name);
+    let collection = |name| field(name).filter(|node| !doc.is_scalar(*node));
+    match resource.kind() {
+        "ConfigMap" => {
+            out.push('{');
+            if let Some(binary) = collection("binaryData") {
+                write_field(out, "\"binaryData\":", doc, Some(binary))?;
+                out.push(',');
+            }
+            write_field(out, "\"data\":", doc, field("data"))?;
+            out.push_str(r#","kind":"ConfigMap","name":""}"#);
         }
-        out.push(std::mem::replace(&mut separator, ','));
-        json::write_string(out, name, true);
-        out.push(':');
-        match (*name, value) {
-            ("kind", _) => json::write_string(out, kind, true),
-            ("name", _) | (_, None) => json::write_string(out, "", true),
-            (_, Some(node)) if doc.is_scalar(node) => json::write_string(out, doc.text(node), true),
-            (_, Some(node)) => write_map(out, doc, node)?,
+        "Secret" => {
+            write_field(out, "{\"data\":", doc, field("data"))?;
+            out.push_str(r#","kind":"Secret","name":"""#);
+            if let Some(strings) = collection("stringData") {
+                write_field(out, ",\"stringData\":", doc, Some(strings))?;
+            }
+            write_field(out, ",\"type\":", doc, field("type"))?;
+            out.push('}');
         }
+        _ => out.push_str(&nodes(doc, doc.root())),
     }
-    out.push('}');
+    Ok(())
+}
+
+/// Writes `key` and the value of that field, which is empty text if there is none.
+fn write_field(out: &mut String, key: &str, doc: &Document, value: Option<NodeId>) -> Result<(), EmitError> {
+    out.push_str(key);
+    match value {
+        Some(node) if !doc.is_scalar(node) => write_map(out, doc, node)?,
+        scalar => json::write_string(out, scalar.map_or("", |node| doc.text(node)), true),
+    }
     Ok(())
 }
 
@@ -175,10 +181,9 @@ fn tag_name(doc: &Document, id: NodeId) -> &str {
 
 /// kustomize's short form of a SHA-256: ten hexadecimal digits with those
 /// that could spell words, or look like others, replaced.
-fn short_hash(content: &[u8]) -> String {
-    let digest = Sha256::digest(content);
-    let hex = digest.iter().take(5).flat_map(|byte| [byte >> 4, byte & 0xf]);
-    hex.map(|nibble| char::from(b"gh2k456789mbcdtf"[usize::from(nibble)])).collect()
+fn short_hash(content: &[u8]) -> impl Iterator<Item = char> {
+    let hex = Sha256::digest(content).into_iter().take(5).flat_map(|byte| [byte >> 4, byte & 0xf]);
+    hex.map(|nibble| char::from(b"gh2k456789mbcdtf"[usize::from(nibble)]))
 }
 
 #[cfg(test)]
@@ -191,12 +196,12 @@ mod tests {
         let doc = yaml::parse_text(source, &Limits::new()).expect("valid").expect("a document");
         let mut content = String::new();
         write_content(&mut content, &Resource::new(doc)).expect("hashed");
-        short_hash(content.as_bytes())
+        short_hash(content.as_bytes()).collect()
     }
 
     #[test]
     fn digits_are_replaced_as_kubectl_does() {
-        assert_eq!(short_hash(b""), "tkbgc44298");
+        assert_eq!(short_hash(b"").collect::<String>(), "tkbgc44298");
     }
 
     #[test]
@@ -204,6 +209,10 @@ mod tests {
         for (manifest, hash) in [
             ("kind: ConfigMap\nmetadata: {name: a}\ndata: {x: '1'}", "hmg6f82fh6"),
             ("kind: ConfigMap\nmetadata: {name: other}\ndata: {x: '1'}", "hmg6f82fh6"),
+            ("kind: ConfigMap\nbinaryData: {b: AAA=}\ndata: {x: '1'}", "km8tt24h6k"),
+            ("kind: ConfigMap\nbinaryData: {b: AAA=}", "hhtk6842ck"),
+            ("kind: Secret\nstringData: {b: AAA=}\ndata: {x: MQ==}", "m75kcb2952"),
+            ("kind: Secret\nstringData: text\ntype: T", "k9cg64ff57"),
             ("kind: Secret\ntype: Opaque\ndata: {x: MQ==}", "bf2648c599"),
             ("kind: Secret\ntype: Opaque\ndata: {x: PCY+4oCow6kBCQ==}", "h9hk8m44k6"),
             ("kind: Secret\ntype: Opaque\ndata: {}", "46f8b28mk5"),

@@ -20,7 +20,7 @@ pub(super) struct Sources<'a> {
 
 /// All pairs, those of env files first, then literals, then files; a key may occur twice.
 pub(super) fn read<'a>(sources: Sources<'a>, read_file: ReadFile<'_>) -> Result<Vec<Pair<'a>>, GenerateError> {
-    let mut pairs = Vec::new();
+    let mut pairs = Vec::with_capacity(sources.literals.len() + sources.files.len());
     for file in sources.envs {
         let content = read_source(file, read_file)?;
         env_file(file, &content, &mut pairs)?;

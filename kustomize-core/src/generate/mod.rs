@@ -4,12 +4,13 @@ mod hash;
 mod key_values;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use self::key_values::Sources;
+use self::key_values::{Pair, Sources};
 use crate::history::Behavior;
 use crate::id::ResourceId;
 use crate::kustomization::{ConfigMapArgs, GeneratorOptions, SecretArgs};
@@ -112,9 +113,10 @@ pub(crate) fn config_map(
     global: Option<&GeneratorOptions>,
     read_file: ReadFile<'_>,
 ) -> Result<Resource, GenerateError> {
+    static EMPTY: LazyLock<Document> = LazyLock::new(|| empty("ConfigMap"));
     let sources = Sources { envs: &args.envs, literals: &args.literals, files: &args.files };
     let data = data_of("ConfigMap", &args.name, sources, read_file)?;
-    let mut doc = base("ConfigMap", &args.name, &args.namespace, &data);
+    let mut doc = named(&EMPTY, &args.name, &args.namespace, &data);
     add_config_map_data(&mut doc, &data);
     Ok(finish(doc, &merged_options(args.options.as_ref(), global), &args.behavior))
 }
@@ -125,9 +127,10 @@ pub(crate) fn secret(
     global: Option<&GeneratorOptions>,
     read_file: ReadFile<'_>,
 ) -> Result<Resource, GenerateError> {
+    static EMPTY: LazyLock<Document> = LazyLock::new(|| empty("Secret"));
     let sources = Sources { envs: &args.envs, literals: &args.literals, files: &args.files };
     let data = data_of("Secret", &args.name, sources, read_file)?;
-    let mut doc = base("Secret", &args.name, &args.namespace, &data);
+    let mut doc = named(&EMPTY, &args.name, &args.namespace, &data);
     let kind = if args.kind.is_empty() { "Opaque" } else { &args.kind };
     let root = doc.root();
     push_string(&mut doc, root, "type", kind, Style::Plain);
@@ -135,50 +138,72 @@ pub(crate) fn secret(
     Ok(finish(doc, &merged_options(args.options.as_ref(), global), &args.behavior))
 }
 
-/// Values by key, which is the order in which they are added.
-type Data<'a> = BTreeMap<Cow<'a, str>, Cow<'a, [u8]>>;
+/// Values by key, in the order of the keys, which is the order in which they are added.
+type Data<'a> = [Pair<'a>];
 
 fn data_of<'a>(
     kind: &'static str,
     name: &str,
     sources: Sources<'a>,
     read_file: ReadFile<'_>,
-) -> Result<Data<'a>, GenerateError> {
+) -> Result<Vec<Pair<'a>>, GenerateError> {
     if name.is_empty() {
         return Err(GenerateError::NoName { kind });
     }
-    let in_generator = |source| GenerateError::Generator { kind, name: name.to_owned(), source: Box::new(source) };
-    let mut data = BTreeMap::new();
-    for (key, value) in key_values::read(sources, read_file).map_err(in_generator)? {
-        if data.contains_key(&key) {
-            return Err(in_generator(GenerateError::RepeatedKey { key: key.into_owned() }));
-        }
-        if key == "<<" {
-            return Err(in_generator(GenerateError::MergeKey { key: key.into_owned() }));
-        }
-        data.insert(key, value);
-    }
-    Ok(data)
+    let sorted = key_values::read(sources, read_file).and_then(|mut data| {
+        check_keys(&data)?;
+        data.sort_unstable_by(|(key, _), (other, _)| key.cmp(other));
+        Ok(data)
+    });
+    sorted.map_err(|source| GenerateError::Generator { kind, name: name.to_owned(), source: Box::new(source) })
 }
 
-/// What a resource needs besides its data, if it has no labels or annotations:
-/// nodes, and bytes of text without its name and that with the hash.
-const OTHER_NODES: usize = 13;
-const OTHER_TEXT: usize = 64;
+/// Finds the first key that cannot be used.
+fn check_keys(data: &Data<'_>) -> Result<(), GenerateError> {
+    let is_merge = |key: &str| key == "<<";
+    let is_in_order = data.is_sorted_by(|(key, _), (next, _)| key < next);
+    if is_in_order && !data.iter().any(|(key, _)| is_merge(key)) {
+        return Ok(());
+    }
+    let mut seen = HashSet::new();
+    for (key, _) in data {
+        if !seen.insert(key) {
+            return Err(GenerateError::RepeatedKey { key: key.to_string() });
+        }
+        if is_merge(key) {
+            return Err(GenerateError::MergeKey { key: key.to_string() });
+        }
+    }
+    Ok(())
+}
 
-/// The fields before the data, with room for it.
-fn base(kind: &str, name: &str, namespace: &str, data: &Data<'_>) -> Document {
+/// What a resource needs besides what [`empty`] has and its data, if it has no labels or
+/// annotations: nodes, and bytes of text without its name and that with the hash.
+const OTHER_NODES: usize = 4;
+const OTHER_TEXT: usize = 40;
+
+/// The fields that all resources of a kind begin with.
+fn empty(kind: &str) -> Document {
     let mut doc = Document::sourceless();
-    doc.reserve(OTHER_NODES + 2 * data.len());
-    let data_text: usize = data.iter().map(|(key, value)| key.len() + value.len() * 4 / 3 + 4).sum();
-    doc.reserve_text(OTHER_TEXT + 2 * name.len() + data_text);
     let root = doc.root();
     for (key, text) in [("apiVersion", "v1"), ("kind", kind)] {
         push_string(&mut doc, root, key, text, Style::Plain);
     }
     let metadata = push_mapping(&mut doc, root, "metadata");
-    push_string(&mut doc, metadata, "name", name, Style::Plain);
+    push_string(&mut doc, metadata, "name", "", Style::Plain);
+    // Found here, it is known of all copies.
+    doc.builtin_type();
+    doc
+}
+
+/// A copy with this name, with room for the data.
+fn named(empty: &Document, name: &str, namespace: &str, data: &Data<'_>) -> Document {
+    let data_text: usize = data.iter().map(|(key, value)| key.len() + value.len() * 4 / 3 + 4).sum();
+    let mut doc = empty.with_room(OTHER_NODES + 2 * data.len(), OTHER_TEXT + 2 * name.len() + data_text);
+    let field = doc.name_field().expect("`empty` made it");
+    doc.set_text(field, name);
     if !namespace.is_empty() {
+        let metadata = doc.metadata().expect("`empty` made it");
         push_string(&mut doc, metadata, "namespace", namespace, Style::Plain);
     }
     doc
@@ -243,7 +268,7 @@ fn merged_options(own: Option<&GeneratorOptions>, global: Option<&GeneratorOptio
 
 /// Adds labels, annotations and `immutable`, and notes what the build is to do with it.
 fn finish(mut doc: Document, options: &GeneratorOptions, behavior: &str) -> Resource {
-    let metadata = doc.get(doc.root(), "metadata").expect("`base` made it");
+    let metadata = doc.metadata().expect("`empty` made it");
     for (field, pairs) in [("labels", &options.labels), ("annotations", &options.annotations)] {
         if pairs.is_empty() {
             continue;
@@ -333,6 +358,22 @@ mod tests {
         assert_eq!(message(&args), (place, "cannot read missing".to_owned()));
         args.name.clear();
         assert_eq!(message(&args).0, "a ConfigMap generator has no name");
+    }
+
+    #[test]
+    fn data_is_sorted_and_the_first_key_that_cannot_be_used_is_told() {
+        let data = |literals: &[&str]| {
+            let literals: Vec<String> = literals.iter().map(|text| (*text).to_owned()).collect();
+            let sources = Sources { envs: &[], literals: &literals, files: &[] };
+            let data = data_of("Secret", "s", sources, &|_| Err("unused".into()));
+            let told = |error| std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            data.map(|data| data.iter().map(|(key, _)| key.to_string()).collect::<Vec<_>>().join(" ")).map_err(told)
+        };
+        let cannot = |what: &str| Err(what.to_owned());
+        assert_eq!(data(&["c=1", "a=2", "b=3"]), Ok("a b c".to_owned()));
+        assert_eq!(data(&["<<=1"]), cannot("the key `<<` cannot be printed"));
+        assert_eq!(data(&["b=1", "<<=2", "b=3"]), cannot("the key `<<` cannot be printed"));
+        assert_eq!(data(&["b=1", "a=2", "b=3", "<<=4", "a=5"]), cannot("the key `b` is given twice"));
     }
 
     #[test]

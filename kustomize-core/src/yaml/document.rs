@@ -155,12 +155,7 @@ pub(crate) struct Document {
 /// Documents are copied to be written to, so the copy has room for more.
 impl Clone for Document {
     fn clone(&self) -> Self {
-        let mut nodes = Vec::with_capacity(roomy(self.nodes.len()));
-        nodes.extend_from_slice(&self.nodes);
-        let mut owned = String::with_capacity(self.owned.len() + FIRST_OWNED);
-        owned.push_str(&self.owned);
-        let (source, custom_tags) = (Arc::clone(&self.source), self.custom_tags.clone());
-        Self { source, owned, nodes, root: self.root, custom_tags, heads: self.heads.clone() }
+        self.with_room(roomy(self.nodes.len()) - self.nodes.len(), FIRST_OWNED)
     }
 }
 
@@ -196,6 +191,16 @@ impl Document {
         });
         let (owned, custom_tags) = (String::new(), Vec::new());
         Self { source, owned, nodes, root: NodeId(0), custom_tags, heads: OnceLock::new() }
+    }
+
+    /// A copy with room for so many more nodes, and bytes of text.
+    pub(crate) fn with_room(&self, more_nodes: usize, more_text: usize) -> Self {
+        let mut nodes = Vec::with_capacity(self.nodes.len() + more_nodes);
+        nodes.extend_from_slice(&self.nodes);
+        let mut owned = String::with_capacity(self.owned.len() + more_text);
+        owned.push_str(&self.owned);
+        let (source, custom_tags) = (Arc::clone(&self.source), self.custom_tags.clone());
+        Self { source, owned, nodes, root: self.root, custom_tags, heads: self.heads.clone() }
     }
 
     pub(crate) fn root(&self) -> NodeId {
