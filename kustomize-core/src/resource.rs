@@ -59,8 +59,11 @@ pub(crate) fn effective_namespace(namespace: &str, cluster_scoped: bool) -> &str
 
 impl Resource {
     pub(crate) fn new(doc: Document) -> Self {
-        let content = Content { doc, history: History::default(), place: None, printed: OnceLock::new() };
-        Self { content: Arc::new(content) }
+        Self::with_history(doc, History::default())
+    }
+
+    pub(crate) fn with_history(doc: Document, history: History) -> Self {
+        Self { content: Arc::new(Content { doc, history, place: None, printed: OnceLock::new() }) }
     }
 
     pub(crate) fn doc(&self) -> &Document {

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use self::key_values::{Pair, Sources};
-use crate::history::Behavior;
+use crate::history::{Behavior, History};
 use crate::id::ResourceId;
 use crate::kustomization::{ConfigMapArgs, GeneratorOptions, SecretArgs};
 use crate::resource::Resource;
@@ -127,13 +127,19 @@ pub(crate) fn secret(
     global: Option<&GeneratorOptions>,
     read_file: ReadFile<'_>,
 ) -> Result<Resource, GenerateError> {
-    static EMPTY: LazyLock<Document> = LazyLock::new(|| empty("Secret"));
+    static EMPTY: LazyLock<Document> = LazyLock::new(|| {
+        let mut doc = empty("Secret");
+        let root = doc.root();
+        push_string(&mut doc, root, "type", "Opaque", Style::Plain);
+        doc
+    });
     let sources = Sources { envs: &args.envs, literals: &args.literals, files: &args.files };
     let data = data_of("Secret", &args.name, sources, read_file)?;
     let mut doc = named(&EMPTY, &args.name, &args.namespace, &data);
-    let kind = if args.kind.is_empty() { "Opaque" } else { &args.kind };
-    let root = doc.root();
-    push_string(&mut doc, root, "type", kind, Style::Plain);
+    if !args.kind.is_empty() {
+        let root = doc.root();
+        doc.set_value(root, "type", Scalar::string(&args.kind));
+    }
     add_secret_data(&mut doc, &data);
     Ok(finish(doc, &merged_options(args.options.as_ref(), global), &args.behavior))
 }
@@ -179,8 +185,8 @@ fn check_keys(data: &Data<'_>) -> Result<(), GenerateError> {
 
 /// What a resource needs besides what [`empty`] has and its data, if it has no labels or
 /// annotations: nodes, and bytes of text without its name and that with the hash.
-const OTHER_NODES: usize = 4;
-const OTHER_TEXT: usize = 40;
+const OTHER_NODES: usize = 2;
+const OTHER_TEXT: usize = 16;
 
 /// The fields that all resources of a kind begin with.
 fn empty(kind: &str) -> Document {
@@ -191,8 +197,8 @@ fn empty(kind: &str) -> Document {
     }
     let metadata = push_mapping(&mut doc, root, "metadata");
     push_string(&mut doc, metadata, "name", "", Style::Plain);
-    // Found here, it is known of all copies.
-    doc.builtin_type();
+    // So that it is known of all copies.
+    doc.find_out();
     doc
 }
 
@@ -283,11 +289,8 @@ fn finish(mut doc: Document, options: &GeneratorOptions, behavior: &str) -> Reso
         let value = doc.new_scalar(Scalar { tag: Tag::Bool, ..Scalar::plain("true") });
         push(&mut doc, root, "immutable", value);
     }
-    let mut resource = Resource::new(doc);
-    let history = resource.history_mut();
-    history.needs_hash = !options.disable_name_suffix_hash;
-    history.behavior = Behavior::named(behavior);
-    resource
+    let (needs_hash, behavior) = (!options.disable_name_suffix_hash, Behavior::named(behavior));
+    Resource::with_history(doc, History { needs_hash, behavior, ..History::default() })
 }
 
 /// Appends an entry. Like kustomize's setters, gives the key no tag, so a key

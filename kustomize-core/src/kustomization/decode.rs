@@ -10,18 +10,21 @@ use serde::de::value::{StrDeserializer, StringDeserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
 
 use crate::short_text::same;
-use crate::yaml::{Document, Kind, NodeId, Tag, number};
+use crate::yaml::{Children, Document, Kind, NodeId, Tag, number};
 
 /// Decodes `node`; a field that the type does not have is an error.
+///
+/// Nearly all files spell fields as the types do, so that is tried first.
 pub(crate) fn strict<T: DeserializeOwned>(doc: &Document, node: NodeId) -> Result<T, DecodeError> {
-    T::deserialize(Decoder { doc, node, field: "", unknown: Unknown::Reject })
+    let decoder = Decoder { doc, node, field: "", unknown: Unknown::Reject, exact: true };
+    T::deserialize(decoder).or_else(|_| T::deserialize(Decoder { exact: false, ..decoder }))
 }
 
 /// Decodes `node` as kustomize does the configuration of a plugin: fields that
 /// the type does not have are passed over, and a string may be written as a
 /// number or boolean.
 pub(crate) fn lenient<T: DeserializeOwned>(doc: &Document, node: NodeId) -> Result<T, DecodeError> {
-    T::deserialize(Decoder { doc, node, field: "", unknown: Unknown::Ignore })
+    T::deserialize(Decoder { doc, node, field: "", unknown: Unknown::Ignore, exact: false })
 }
 
 /// The field that `key` names: the one spelt like it, else the first that
@@ -70,6 +73,9 @@ struct Decoder<'a> {
     /// The field that holds the node, for messages.
     field: &'a str,
     unknown: Unknown,
+    /// Fails where a field is not spelt as the type spells it, which spares
+    /// looking for it. What it says is wrong may not be what is wrong first.
+    exact: bool,
 }
 
 impl<'a> Decoder<'a> {
@@ -151,20 +157,23 @@ impl<'a> Decoder<'a> {
     }
 
     fn seq<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        let items: Vec<NodeId> = match self.doc.kind(self.node) {
-            Kind::Sequence => self.doc.items(self.node).collect(),
-            Kind::Scalar if self.is_null() => Vec::new(),
-            _ => return Err(self.mismatch("a list")),
-        };
-        visitor.visit_seq(Items { decoder: self, items: items.into_iter() })
+        if !self.doc.is_sequence(self.node) && !self.is_null() {
+            return Err(self.mismatch("a list"));
+        }
+        visitor.visit_seq(Items { decoder: self, items: self.doc.items(self.node) })
     }
 
-    fn entries(&self) -> Result<Vec<(NodeId, NodeId)>, DecodeError> {
-        match self.doc.kind(self.node) {
-            Kind::Mapping => Ok(self.doc.entries(self.node).collect()),
-            Kind::Scalar if self.is_null() => Ok(Vec::new()),
-            _ => Err(self.mismatch("a mapping")),
+    fn entries(&self) -> Result<impl Iterator<Item = (NodeId, NodeId)> + use<'a>, DecodeError> {
+        if !self.doc.is_mapping(self.node) && !self.is_null() {
+            return Err(self.mismatch("a mapping"));
         }
+        Ok(self.doc.entries(self.node))
+    }
+
+    /// The fields in their order, as they are spelt.
+    fn exact_fields(&self) -> Result<impl Iterator<Item = (&'a str, NodeId)> + use<'a>, DecodeError> {
+        let doc = self.doc;
+        Ok(self.entries()?.map(|(key, value)| (doc.text(key), value)))
     }
 
     /// The entries by the field they set. Where two spellings of a field are
@@ -301,7 +310,7 @@ impl<'de> de::Deserializer<'de> for Decoder<'de> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        let entries = self.entries()?.into_iter();
+        let entries = self.entries()?;
         visitor.visit_map(Entries { decoder: self, entries, value: None })
     }
 
@@ -311,19 +320,28 @@ impl<'de> de::Deserializer<'de> for Decoder<'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
+        if self.exact {
+            let fields = self.exact_fields()?;
+            return visitor.visit_map(Fields { decoder: self, fields, value: None });
+        }
         let fields = self.fields(fields)?.into_iter();
         visitor.visit_map(Fields { decoder: self, fields, value: None })
     }
 
+    /// Some types would pass over a field that they do not know.
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        if self.exact { Err(self.mismatch("the value of a field")) } else { self.deserialize_any(visitor) }
+    }
+
     serde::forward_to_deserialize_any! {
         i8 i16 i32 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct
-        tuple tuple_struct enum identifier ignored_any
+        tuple tuple_struct enum identifier
     }
 }
 
 struct Items<'a> {
     decoder: Decoder<'a>,
-    items: std::vec::IntoIter<NodeId>,
+    items: Children<'a>,
 }
 
 impl<'de> de::SeqAccess<'de> for Items<'de> {
@@ -335,17 +353,17 @@ impl<'de> de::SeqAccess<'de> for Items<'de> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.items.len())
+        Some(self.items.clone().count())
     }
 }
 
-struct Entries<'a> {
+struct Entries<'a, I> {
     decoder: Decoder<'a>,
-    entries: std::vec::IntoIter<(NodeId, NodeId)>,
+    entries: I,
     value: Option<(NodeId, NodeId)>,
 }
 
-impl<'de> de::MapAccess<'de> for Entries<'de> {
+impl<'de, I: Iterator<Item = (NodeId, NodeId)>> de::MapAccess<'de> for Entries<'de, I> {
     type Error = DecodeError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
@@ -375,13 +393,13 @@ fn key_text(doc: &Document, key: NodeId) -> StringDeserializer<DecodeError> {
     text.into_deserializer()
 }
 
-struct Fields<'a> {
+struct Fields<'a, I> {
     decoder: Decoder<'a>,
-    fields: std::vec::IntoIter<(&'static str, NodeId)>,
-    value: Option<(&'static str, NodeId)>,
+    fields: I,
+    value: Option<(&'a str, NodeId)>,
 }
 
-impl<'de> de::MapAccess<'de> for Fields<'de> {
+impl<'de, I: Iterator<Item = (&'de str, NodeId)>> de::MapAccess<'de> for Fields<'de, I> {
     type Error = DecodeError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
@@ -402,6 +420,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::id::Gvk;
     use crate::kustomization::{Kustomization, Replica};
     use crate::yaml::Scalar;
 
@@ -439,6 +458,21 @@ mod tests {
         let error = decoded(&[("namePrefx", Tag::Str, "a-")]).expect_err("unknown");
         assert_eq!((error.to_string().as_str(), error.closest), ("unknown field `namePrefx`", Some("namePrefix")));
         assert_eq!(decoded(&[("inventory", Tag::Null, "")]).expect_err("unknown").closest, None);
+    }
+
+    #[test]
+    fn what_is_wrong_is_the_same_however_fields_are_spelt() {
+        let wrong = [("namespace", Tag::Int, "1"), ("namePrefix", Tag::Int, "2")];
+        let told = |entries: &[_]| decoded(entries).expect_err("two numbers").to_string();
+        assert!(told(&wrong).starts_with("`namePrefix` must be"));
+        assert_eq!(told(&[wrong.as_slice(), &[("NAMESUFFIX", Tag::Null, "")]].concat()), told(&wrong));
+    }
+
+    #[test]
+    fn types_that_ignore_fields_elsewhere_do_not_here() {
+        let doc = doc(&[("kind", Tag::Str, "K"), ("name", Tag::Str, "n")]);
+        assert_eq!(strict::<Gvk>(&doc, doc.root()).expect_err("unknown").to_string(), "unknown field `name`");
+        assert_eq!(lenient::<Gvk>(&doc, doc.root()).map(|gvk| gvk.kind), Ok("K".to_owned()));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod openapi;
 mod table;
 
 use std::fmt;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 pub(crate) use fingerprint::fingerprint;
@@ -97,30 +98,35 @@ impl Schema {
     }
 }
 
-/// A type that the built-in schema has.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BuiltinType(&'static Type);
+/// A type that the built-in schema has: one more than its index, so that it and none take two bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BuiltinType(NonZeroU16);
 
 impl BuiltinType {
     pub(crate) fn find(group: &str, version: &str, kind: &str) -> Option<Self> {
-        KUBERNETES.find(group, version, kind).map(Self)
+        let index = u16::try_from(KUBERNETES.position(group, version, kind)?).ok()?;
+        index.checked_add(1).and_then(NonZeroU16::new).map(Self)
+    }
+
+    fn row(self) -> &'static Type {
+        &KUBERNETES.types[usize::from(self.0.get() - 1)]
     }
 
     pub(crate) fn group(self) -> &'static str {
-        KUBERNETES.name(self.0.group)
+        KUBERNETES.name(self.row().group)
     }
 
     pub(crate) fn version(self) -> &'static str {
-        KUBERNETES.name(self.0.version)
+        KUBERNETES.name(self.row().version)
     }
 
     pub(crate) fn kind(self) -> &'static str {
-        KUBERNETES.name(self.0.kind)
+        KUBERNETES.name(self.row().kind)
     }
 
     /// Whether resources of the type have a namespace; `None` if Kubernetes 1.21.2 does not serve it itself.
     pub(crate) fn scope(self) -> Option<Scope> {
-        self.0.scope
+        self.row().scope
     }
 }
 

@@ -66,12 +66,18 @@ pub(crate) enum Scope {
 
 impl Table {
     pub(super) fn find(&self, group: &str, version: &str, kind: &str) -> Option<&Type> {
+        self.position(group, version, kind).map(|at| &self.types[at])
+    }
+
+    /// Where a type is in [`Table::types`].
+    pub(super) fn position(&self, group: &str, version: &str, kind: &str) -> Option<usize> {
         let wanted = fingerprint(group, version, kind);
         let from = self.types.partition_point(|of| of.fingerprint < wanted);
         let mut alike = self.types[from..].iter().take_while(|of| of.fingerprint == wanted);
-        alike.find(|of| {
+        let is_it = |of: &Type| {
             same(self.name(of.kind), kind) && same(self.name(of.group), group) && same(self.name(of.version), version)
-        })
+        };
+        alike.position(is_it).map(|at| from + at)
     }
 
     pub(super) fn definition(&self, name: &str) -> Option<NodeIndex> {

@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 pub(crate) use decode::decode;
 use document::Room;
-pub(crate) use document::{Document, Kind, NodeId, Scalar, SourceText, Style, Tag};
+pub(crate) use document::{Children, Document, Kind, NodeId, Scalar, SourceText, Style, Tag};
 pub(crate) use emit::{Open, emit, emit_in};
 pub(crate) use emit_v3::{emit_v3, emit_v3_as_written};
 pub use error::{EmitError, ParseError, Position};

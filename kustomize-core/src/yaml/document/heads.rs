@@ -9,7 +9,8 @@ use crate::schema::BuiltinType;
 pub(super) struct Heads {
     api_version: Head,
     kind: Head,
-    metadata: Head,
+    /// `NONE` where there is none.
+    metadata: u32,
     name: Head,
     namespace: Head,
     builtin_type: Option<BuiltinType>,
@@ -63,7 +64,7 @@ impl Document {
 
     /// The value of `metadata`.
     pub(crate) fn metadata(&self) -> Option<NodeId> {
-        some(self.heads().metadata.id)
+        some(self.heads().metadata)
     }
 
     /// The value of `metadata.name`.
@@ -86,6 +87,13 @@ impl Document {
         self.span(head.start, head.len)
     }
 
+    /// Finds out what it is, which takes less time before it is shared.
+    pub(crate) fn find_out(&mut self) {
+        if self.heads.get().is_none() {
+            self.heads = self.find_heads().into();
+        }
+    }
+
     #[inline]
     fn heads(&self) -> &Heads {
         self.heads.get_or_init(|| self.find_heads())
@@ -93,11 +101,12 @@ impl Document {
 
     fn find_heads(&self) -> Heads {
         let at = |map, key| self.get(map, key).map_or(Head::ABSENT, |id| self.head(id));
-        let metadata = at(self.root, "metadata");
-        let below = |key| some(metadata.id).map_or(Head::ABSENT, |metadata| at(metadata, key));
+        let metadata = self.get(self.root, "metadata");
+        let below = |key| metadata.map_or(Head::ABSENT, |metadata| at(metadata, key));
         let (api_version, kind) = (at(self.root, "apiVersion"), at(self.root, "kind"));
         let (group, version) = split_api_version(self.head_text(api_version));
         let builtin_type = BuiltinType::find(group, version, self.head_text(kind));
+        let metadata = metadata.map_or(NONE, |id| id.0);
         Heads { api_version, kind, metadata, name: below("name"), namespace: below("namespace"), builtin_type }
     }
 
@@ -111,12 +120,15 @@ impl Document {
     #[inline]
     pub(super) fn note_text(&mut self, id: NodeId) {
         let Some(heads) = self.heads.get() else { return };
-        let is_at = |head: Head| head.id != NONE && id == self.cell(NodeId(head.id));
-        let mut now = *heads;
-        for head in [&mut now.name, &mut now.namespace].into_iter().filter(|head| is_at(**head)) {
-            *head = self.head(NodeId(head.id));
+        let now = |head: Head| {
+            let is_it = head.id != NONE && id == self.cell(NodeId(head.id));
+            is_it.then(|| self.head(NodeId(head.id)))
+        };
+        let (name, namespace) = (now(heads.name), now(heads.namespace));
+        if let Some(heads) = self.heads.get_mut() {
+            heads.name = name.unwrap_or(heads.name);
+            heads.namespace = namespace.unwrap_or(heads.namespace);
         }
-        self.heads = now.into();
         self.forget_heads(id);
     }
 
@@ -125,7 +137,7 @@ impl Document {
     pub(super) fn forget_heads(&mut self, id: NodeId) {
         let Some(heads) = self.heads.get() else { return };
         let is_at = |head: u32| head != NONE && id == self.cell(NodeId(head));
-        if is_at(self.root.0) || [heads.metadata, heads.api_version, heads.kind].iter().any(|head| is_at(head.id)) {
+        if is_at(self.root.0) || [heads.metadata, heads.api_version.id, heads.kind.id].into_iter().any(is_at) {
             self.heads.take();
         }
     }
@@ -135,10 +147,9 @@ impl Document {
     pub(super) fn forget_absent_heads(&mut self, id: NodeId) {
         let Some(heads) = self.heads.get() else { return };
         let is_at = |head: u32| head != NONE && id == self.cell(NodeId(head));
-        let is_any_absent = |heads: &[Head]| heads.iter().any(|head| head.id == NONE);
-        let may_be_in_root = is_any_absent(&[heads.api_version, heads.kind, heads.metadata]);
-        let may_be_in_metadata = is_any_absent(&[heads.name, heads.namespace]);
-        if may_be_in_root && is_at(self.root.0) || may_be_in_metadata && is_at(heads.metadata.id) {
+        let may_be_in_root = [heads.api_version.id, heads.kind.id, heads.metadata].contains(&NONE);
+        let may_be_in_metadata = [heads.name.id, heads.namespace.id].contains(&NONE);
+        if may_be_in_root && is_at(self.root.0) || may_be_in_metadata && is_at(heads.metadata) {
             self.heads.take();
         }
     }
