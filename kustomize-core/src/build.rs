@@ -9,6 +9,7 @@ use crate::config::{ConfigError, TransformerConfig};
 use crate::error::BuildError;
 use crate::kustomization::Kustomization;
 use crate::kustomization::load::{Loaded, load};
+use crate::last_look::{Done, LastLook};
 use crate::load::{Entry, Loader, Repository, resolve_root};
 use crate::metadata::{self, Note};
 use crate::options::{BuildOptions, Reorder, Warning};
@@ -16,13 +17,13 @@ use crate::order::LegacyOrder;
 use crate::record::{ReadFiles, Record};
 use crate::remote::{RemoteBase, without_password};
 use crate::resource::Resource;
-use crate::resource_set::ResourceSet;
+use crate::resource_set::{IdHasher, ResourceSet};
 use crate::schema::Schema;
 use crate::session::Session;
 use crate::source::FileSource;
 use crate::vars::Vars;
 use crate::yaml::{self, Document};
-use crate::{generate, generators, manifest, plugin, references, transformers};
+use crate::{generate, generators, plugin, references, transformers};
 
 /// What a build gives.
 #[derive(Debug, Clone, Default)]
@@ -243,26 +244,35 @@ impl<'a> Target<'a> {
 
     /// What must wait until all overlays have had their say.
     pub(crate) fn finish(&self, mut layer: Layer) -> Result<ResourceSet, BuildError> {
-        self.update_names(&mut layer)?;
+        let last_look = self.last_look();
+        let done = self.update_names(&mut layer, &last_look)?;
         let order = self.order()?;
-        self.settle(&mut layer.resources, order)?;
+        last_look.settle(&mut layer.resources, done, order)?;
         Ok(layer.resources)
     }
 
     /// Finishes resources that others will be put between.
     pub(crate) fn finish_unsorted(&self, mut layer: Layer) -> Result<Vec<Resource>, BuildError> {
-        self.update_names(&mut layer)?;
-        self.settle(&mut layer.resources, None)?;
+        let last_look = self.last_look();
+        let done = self.update_names(&mut layer, &last_look)?;
+        last_look.settle(&mut layer.resources, done, None)?;
         Ok(layer.resources.into_vec())
     }
 
     /// Overlays may still rename what a base generated, so hashes, references
-    /// and variables settle only at the end.
-    fn update_names(&self, layer: &mut Layer) -> Result<(), BuildError> {
+    /// and variables settle only at the end. What `last_look` finds after that
+    /// comes back if it finds all done.
+    fn update_names(&self, layer: &mut Layer, last_look: &LastLook<'_>) -> Result<Option<Vec<Done>>, BuildError> {
         let resources = &mut layer.resources;
         generate::add_hashes(resources, &self.schema()).map_err(|source| BuildError::Hash { source })?;
         let in_references = |source| BuildError::References { source: Box::new(source) };
-        references::update(resources, &layer.config, &self.schema()).map_err(in_references)?;
+        let ids = IdHasher::default();
+        let look = last_look.look(&ids);
+        let updated = references::update(resources, &layer.config, &self.schema(), look);
+        let done = updated.map_err(in_references)?;
+        if layer.vars.is_empty() {
+            return Ok(done);
+        }
         let unused = layer
             .vars
             .replace(resources, &layer.config)
@@ -270,37 +280,19 @@ impl<'a> Target<'a> {
         if !unused.is_empty() {
             self.loader.session.warn(Warning::UnusedVars { names: unused });
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// The last look at each resource, all that there is to do with it at once.
-    fn settle(&self, resources: &mut ResourceSet, order: Option<LegacyOrder<'_>>) -> Result<(), BuildError> {
+    fn last_look(&self) -> LastLook<'_> {
         let options = self.loader.session.options;
         let managed_by = options.managed_by_label || self.wants("managedByLabel");
-        let (origin, transformations) = (self.wants("originAnnotations"), self.wants("transformerAnnotations"));
-        resources.retain_unique(&self.schema(), |resource| {
-            self.check(resource)?;
-            if metadata::is_local_config(resource) {
-                return Ok(false);
-            }
-            if managed_by {
-                metadata::add_managed_by_label(resource, &options.version);
-            }
-            metadata::clean_annotations(resource, origin, transformations);
-            Ok(true)
-        })?;
-        if let Some(mut order) = order {
-            resources.iter().for_each(|resource| order.add(resource));
-            order.sort(resources.as_mut_vec());
+        LastLook {
+            kustomization: self.path,
+            schema: self.schema(),
+            managed_by: managed_by.then_some(&options.version),
+            keep_origin: self.wants("originAnnotations"),
+            keep_transformations: self.wants("transformerAnnotations"),
         }
-        Ok(())
-    }
-
-    /// A patch or replacement may have taken away what makes a manifest a resource.
-    fn check(&self, resource: &Resource) -> Result<(), BuildError> {
-        let Some(problem) = manifest::problem(resource.doc()) else { return Ok(()) };
-        let id = Box::new(resource.original_id());
-        Err(BuildError::Broken { kustomization: self.path.clone(), id, problem })
     }
 
     /// Adds files and bases, in order.

@@ -61,43 +61,58 @@ pub(crate) struct PreviousId<'a> {
     pub(crate) namespace: &'a str,
 }
 
-/// Ids, oldest first. Their texts are kept together: nearly every resource of
-/// an overlay has some.
+/// Ids, oldest first, in one piece of memory: nearly every resource of an overlay has some.
+///
+/// Each is three lengths, of kind, name and namespace, and then their texts. A length is
+/// the number of a character, which for short texts is a byte, so that all is text.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct PreviousIds {
-    texts: String,
-    ids: Vec<[Span; 3]>,
-}
+pub(crate) struct PreviousIds(String);
 
-/// From where to where a text is in [`PreviousIds::texts`].
-type Span = (u32, u32);
+/// Stands for the text that the id before has; all lengths are one more than the text's.
+const SAME: u32 = 0;
+
+/// More than this is said by several characters.
+const LONG: u32 = 0xD7FF;
 
 impl PreviousIds {
     pub(crate) fn push(&mut self, id: PreviousId<'_>) {
-        if self.ids.is_empty() {
+        if self.0.is_empty() {
             // One renaming is usually followed by another.
-            self.texts.reserve(2 * (id.kind.len() + id.name.len() + id.namespace.len()));
-            self.ids.reserve(4);
+            self.0.reserve(16 + 2 * (id.kind.len() + id.name.len() + id.namespace.len()));
         }
-        let last = self.ids.last().copied().unwrap_or_default();
-        let [kind, name, namespace] = last;
-        let spans = [(id.kind, kind), (id.name, name), (id.namespace, namespace)].map(|(text, last)| {
-            // What stays as it is is kept once.
-            if *self.text(last) == *text {
-                return last;
-            }
-            let start = self.texts.len() as u32;
-            self.texts.push_str(text);
-            (start, self.texts.len() as u32)
-        });
-        self.ids.push(spans);
+        let last = self.iter().last();
+        let is_new = match last.map(PreviousId::parts) {
+            Some(last) => std::array::from_fn(|part| id.parts()[part] != last[part]),
+            None => [true; 3],
+        };
+        let parts = || id.parts().into_iter().zip(is_new);
+        parts().for_each(|(text, is_new)| self.push_length(if is_new { text.len() as u32 + 1 } else { SAME }));
+        parts().filter(|(_, is_new)| *is_new).for_each(|(text, _)| self.0.push_str(text));
     }
 
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = PreviousId<'_>> + Clone {
-        self.ids.iter().map(|[kind, name, namespace]| PreviousId {
-            kind: self.text(*kind),
-            name: self.text(*name),
-            namespace: self.text(*namespace),
+    fn push_length(&mut self, mut length: u32) {
+        while length >= LONG {
+            self.0.extend(char::from_u32(LONG));
+            length -= LONG;
+        }
+        self.0.extend(char::from_u32(length));
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = PreviousId<'_>> + Clone {
+        let (mut rest, mut last) = (&*self.0, PreviousId { kind: "", name: "", namespace: "" });
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let lengths: [u32; 3] = std::array::from_fn(|_| take_length(&mut rest));
+            let mut take = |length: u32, last| match length {
+                SAME => last,
+                _ => take_text(&mut rest, length as usize - 1),
+            };
+            let [kind, name, namespace] = lengths;
+            let (kind, name) = (take(kind, last.kind), take(name, last.name));
+            last = PreviousId { kind, name, namespace: take(namespace, last.namespace) };
+            Some(last)
         })
     }
 
@@ -106,17 +121,38 @@ impl PreviousIds {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.0.is_empty()
     }
 
     /// About how much memory they take.
     pub(crate) fn bytes(&self) -> usize {
-        self.texts.capacity() + size_of_val(&self.ids[..])
+        self.0.capacity()
     }
+}
 
-    fn text(&self, (start, end): Span) -> &str {
-        &self.texts[start as usize..end as usize]
+impl<'a> PreviousId<'a> {
+    fn parts(self) -> [&'a str; 3] {
+        [self.kind, self.name, self.namespace]
     }
+}
+
+fn take_length(rest: &mut &str) -> u32 {
+    let mut length = 0;
+    loop {
+        let mut chars = rest.chars();
+        let part = chars.next().map_or(0, u32::from);
+        *rest = chars.as_str();
+        length += part;
+        if part != LONG {
+            return length;
+        }
+    }
+}
+
+fn take_text<'a>(rest: &mut &'a str, length: usize) -> &'a str {
+    let (text, after) = rest.split_at(length);
+    *rest = after;
+    text
 }
 
 /// What a generated resource does to one of the same id.
@@ -169,9 +205,11 @@ mod tests {
         let id = |kind, name, namespace| PreviousId { kind, name, namespace };
         let pushed =
             [id("Pod", "a", "default"), id("Pod", "p-a", "default"), id("", "", "x"), id("Pod", "a", "default")];
+        let long = [0xD7FD, 0xD7FE, 0xD7FF, 0x20000].map(|length| "ä".repeat(length / 2) + "b");
+        let pushed = pushed.into_iter().chain(long.iter().map(|name| id("Pod", name, "x"))).collect::<Vec<_>>();
         let mut ids = PreviousIds::default();
         assert!(ids.is_empty() && ids.first().is_none());
-        pushed.into_iter().for_each(|id| ids.push(id));
+        pushed.iter().for_each(|id| ids.push(*id));
         assert_eq!(ids.iter().collect::<Vec<_>>(), pushed);
         assert_eq!(ids.first(), Some(pushed[0]));
     }

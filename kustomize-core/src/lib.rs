@@ -56,6 +56,7 @@ mod helm;
 mod history;
 mod id;
 mod kustomization;
+mod last_look;
 mod load;
 mod manifest;
 mod merge_metadata;

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use crate::error::BuildError;
 use crate::origin::{ManifestFile, Place};
@@ -28,7 +29,7 @@ pub(crate) fn read_text_on(
     path: &Path,
     limits: &Limits,
 ) -> Result<Vec<Resource>, BuildError> {
-    Manifests { path, limits, threads }.read(text)
+    Manifests::new(threads, path, limits).read(text)
 }
 
 /// The resources in what helm printed. As in kustomize, lists whose items are
@@ -36,10 +37,9 @@ pub(crate) fn read_text_on(
 pub(crate) fn read_helm(bytes: Vec<u8>, path: &Path, limits: &Limits) -> Result<Vec<Resource>, BuildError> {
     let at = |source| BuildError::Yaml { path: path.to_owned(), source: Box::new(source) };
     let text = yaml::decode(bytes, limits).map_err(at)?;
-    let manifests = Manifests { path, limits, threads: Threads::ONE };
+    let manifests = Manifests::new(Threads::ONE, path, limits);
     let mut resources = manifests.read(Arc::clone(&text)).or_else(|error| {
-        let documents = manifests.documents(Arc::clone(&text)).map_err(|_| error)?;
-        let mut resources = manifests.resources(documents, text);
+        let mut resources = manifests.documents(text).map_err(|_| error)?;
         resources.retain(|resource| !crate::metadata::is_local_config(resource));
         Ok(resources)
     })?;
@@ -67,46 +67,69 @@ struct Manifests<'a> {
     path: &'a Path,
     limits: &'a Limits,
     threads: Threads,
+    /// The file, with the text of the first document that was read.
+    file: OnceLock<Arc<ManifestFile>>,
+    /// Whether a kind ends in `List`.
+    has_lists: AtomicBool,
 }
 
-impl Manifests<'_> {
-    fn read(&self, source: Arc<SourceText>) -> Result<Vec<Resource>, BuildError> {
-        let documents = self.documents(source)?;
-        let source = documents.first().map(|document| Arc::clone(document.doc().source())).unwrap_or_default();
-        Ok(self.resources(self.expand_lists(documents)?, source))
+impl<'a> Manifests<'a> {
+    fn new(threads: Threads, path: &'a Path, limits: &'a Limits) -> Self {
+        Self { path, limits, threads, file: OnceLock::new(), has_lists: AtomicBool::new(false) }
     }
 
-    fn resources(&self, mut documents: Vec<Resource>, source: Arc<SourceText>) -> Vec<Resource> {
-        let file = ManifestFile::new(self.path, source);
-        documents.iter_mut().for_each(|document| settle(document, &file));
-        documents
+    fn read(&self, source: Arc<SourceText>) -> Result<Vec<Resource>, BuildError> {
+        let documents = self.documents(source)?;
+        if self.has_lists.load(Relaxed) { self.expand_lists(documents) } else { Ok(documents) }
     }
 
     /// The documents that say something. A file with a single `List` stands for its items.
     fn documents(&self, source: Arc<SourceText>) -> Result<Vec<Resource>, BuildError> {
         let at = |source| BuildError::Yaml { path: self.path.to_owned(), source: Box::new(source) };
-        let mut documents = yaml::parse_each(self.threads, source, self.limits, Checked::new).map_err(at)?;
-        if let [Checked { document, .. }] = &documents[..]
-            && let Some(items) = unwrapped(document.doc())
+        let read = |document| self.resource(document);
+        let mut documents = yaml::parse_each(self.threads, source, self.limits, read).map_err(at)?;
+        if let [Read::Resource(only)] = &documents[..]
+            && let Some(items) = unwrapped(only.doc())
         {
-            documents = items.into_iter().map(Checked::new).collect();
+            documents = items.into_iter().map(read).collect();
         }
-        documents.retain(|Checked { document, .. }| !is_nothing(document.doc(), document.doc().root()));
-        documents.into_iter().map(|checked| self.resource(checked)).collect()
+        documents.into_iter().filter_map(|read| self.checked(read)).collect()
     }
 
-    fn resource(&self, Checked { document, problem }: Checked) -> Result<Resource, BuildError> {
-        let Some(problem) = problem else { return Ok(document) };
-        let line = document.doc().line(document.doc().root());
-        Err(BuildError::NotAResource { path: self.path.to_owned(), line, problem })
+    /// All that is to be found out about a document, while it is in the processor's cache.
+    fn resource(&self, doc: Document) -> Read {
+        if is_nothing(&doc, doc.root()) {
+            return Read::Nothing;
+        }
+        if let Some(problem) = problem(&doc) {
+            return Read::Problem(Box::new((doc, problem)));
+        }
+        if doc.resource_kind().ends_with("List") {
+            self.has_lists.store(true, Relaxed);
+        }
+        let file = self.file.get_or_init(|| ManifestFile::new(self.path, Arc::clone(doc.source())));
+        // Items of lists have a text of their own, and so no line in the file.
+        let offset = doc.offset(doc.root()).filter(|_| file.is_of(doc.source()));
+        let mut resource = Resource::at(Place::new(file, offset), doc);
+        crate::metadata::adopt_build_annotations(&mut resource);
+        Read::Resource(resource)
+    }
+
+    fn checked(&self, read: Read) -> Option<Result<Resource, BuildError>> {
+        match read {
+            Read::Nothing => None,
+            Read::Resource(resource) => Some(Ok(resource)),
+            Read::Problem(problem) => {
+                let (doc, problem) = *problem;
+                let line = doc.line(doc.root());
+                Some(Err(BuildError::NotAResource { path: self.path.to_owned(), line, problem }))
+            }
+        }
     }
 
     /// Replaces every resource whose kind ends in `List` by its items. They come
     /// after the rest of the file, and by way of JSON, as in kustomize.
     fn expand_lists(&self, documents: Vec<Resource>) -> Result<Vec<Resource>, BuildError> {
-        if !documents.iter().any(|document| document.kind().ends_with("List")) {
-            return Ok(documents);
-        }
         let mut expanded = Vec::with_capacity(documents.len());
         let mut queue = VecDeque::from(documents);
         while let Some(document) = queue.pop_front() {
@@ -137,25 +160,12 @@ impl Manifests<'_> {
     }
 }
 
-/// A document, and what is wrong with it if it is to be a resource.
-struct Checked {
-    document: Resource,
-    problem: Option<String>,
-}
-
-impl Checked {
-    fn new(doc: Document) -> Self {
-        Self { problem: problem(&doc), document: Resource::new(doc) }
-    }
-}
-
-/// Notes what else is known of a resource that was read.
-fn settle(resource: &mut Resource, file: &Arc<ManifestFile>) {
-    let doc = resource.doc();
-    // Items of lists have a text of their own, and so no line in the file.
-    let offset = doc.offset(doc.root()).filter(|_| file.is_of(doc.source()));
-    resource.set_place(Some(Place::new(file, offset)));
-    crate::metadata::adopt_build_annotations(resource);
+/// What a document turns out to be.
+enum Read {
+    Nothing,
+    Resource(Resource),
+    /// None, although it says something.
+    Problem(Box<(Document, String)>),
 }
 
 /// What a resource lacks: kustomize asks for a kind, and for a name unless it is a list.

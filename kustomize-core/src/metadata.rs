@@ -103,32 +103,41 @@ pub(crate) fn is_local_config(resource: &Resource) -> bool {
 /// Removes what the build noted in annotations. Kustomize writes all
 /// annotations anew, so they become strings, and an empty mapping goes away.
 pub(crate) fn clean_annotations(resource: &mut Resource, keep_origin: bool, keep_transformations: bool) {
+    if is_clean(resource, keep_origin, keep_transformations) {
+        return;
+    }
     let Some(annotations) = metadata_field(resource, "annotations") else {
         // Writing none still makes the mapping they would be in.
-        let is_written = !(keep_origin && keep_transformations);
-        if is_written && !resource.metadata().is_some_and(|node| resource.doc().is_mapping(node)) {
-            let doc = resource.doc_mut();
-            let metadata = doc.new_mapping();
-            doc.set(doc.root(), "metadata", metadata);
-        }
+        let doc = resource.doc_mut();
+        let metadata = doc.new_mapping();
+        doc.set(doc.root(), "metadata", metadata);
         return;
     };
-    let doc = resource.doc();
-    let drop = |key: &str| {
-        BUILD_ANNOTATIONS.contains(&key)
-            || (key == ORIGIN && !keep_origin)
-            || (key == TRANSFORMATIONS && !keep_transformations)
-    };
-    let is_clean = |(key, value)| !drop(doc.text(key)) && doc.is_scalar(value) && doc.tag(value) == Tag::Str;
-    if !doc.is_empty(annotations) && doc.is_mapping(annotations) && doc.entries(annotations).all(is_clean) {
-        return;
-    }
-    if doc.is_empty(annotations) && keep_origin && keep_transformations {
-        return;
-    }
-    let mut texts = string_map(doc, Some(annotations));
-    texts.retain(|key, _| !drop(key));
+    let mut texts = string_map(resource.doc(), Some(annotations));
+    texts.retain(|key, _| !is_dropped(key, keep_origin, keep_transformations));
     set_metadata_map(resource, "annotations", &texts);
+}
+
+/// Whether there is nothing to do for [`clean_annotations`].
+pub(crate) fn is_clean(resource: &Resource, keep_origin: bool, keep_transformations: bool) -> bool {
+    let (doc, keep_all) = (resource.doc(), keep_origin && keep_transformations);
+    let Some(annotations) = metadata_field(resource, "annotations") else {
+        return keep_all || resource.metadata().is_some_and(|node| doc.is_mapping(node));
+    };
+    if doc.is_empty(annotations) {
+        return keep_all;
+    }
+    doc.is_mapping(annotations)
+        && doc.entries(annotations).all(|(key, value)| {
+            let is_kept = !is_dropped(doc.text(key), keep_origin, keep_transformations);
+            is_kept && doc.is_scalar(value) && doc.tag(value) == Tag::Str
+        })
+}
+
+fn is_dropped(key: &str, keep_origin: bool, keep_transformations: bool) -> bool {
+    BUILD_ANNOTATIONS.contains(&key)
+        || (key == ORIGIN && !keep_origin)
+        || (key == TRANSFORMATIONS && !keep_transformations)
 }
 
 /// The label that says which program made a resource.

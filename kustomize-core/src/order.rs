@@ -8,7 +8,7 @@ use crate::config::{FIRST_KINDS, LAST_KINDS};
 use crate::id::split_api_version;
 use crate::kustomization::{LegacySortOptions, SortOptions};
 use crate::resource::Resource;
-use crate::schema::fingerprint;
+use crate::schema::{BuiltinType, fingerprint};
 use crate::short_text::same;
 
 /// What is wrong with `sortOptions`.
@@ -33,7 +33,9 @@ pub(crate) struct LegacyOrder<'a> {
     types: Vec<Type>,
     /// Types by their fingerprint.
     by_fingerprint: HashMap<u64, usize>,
-    keys: Vec<Key>,
+    /// Indexes of the types that Kubernetes has.
+    builtin: Vec<(BuiltinType, usize)>,
+    keys: Vec<(usize, Start)>,
 }
 
 /// The type of some resources.
@@ -43,12 +45,20 @@ struct Type {
     rank: i64,
 }
 
+/// The first bytes of namespace and name, as far as they go.
+type Start = [u8; 32];
+
 /// What most resources are told apart by.
-struct Key {
-    /// Index of its type.
-    of: usize,
-    /// The first bytes of namespace and name, as far as they go.
-    start: [u8; 32],
+pub(crate) struct Key {
+    /// Its type, if Kubernetes has it.
+    builtin: Option<BuiltinType>,
+    start: Start,
+}
+
+impl Key {
+    pub(crate) fn of(resource: &Resource) -> Self {
+        Self { builtin: resource.doc().builtin_type(), start: id(resource).start() }
+    }
 }
 
 impl<'a> LegacyOrder<'a> {
@@ -62,8 +72,8 @@ impl<'a> LegacyOrder<'a> {
         let (order, kinds) = options.map_or(("legacy", None), |o| (o.order.as_str(), o.legacy_sort_options.as_ref()));
         match (order, kinds) {
             ("legacy", kinds) => {
-                let (types, by_fingerprint, keys) = Default::default();
-                Ok(Some(Self { ranks: ranks(kinds), types, by_fingerprint, keys }))
+                let (types, by_fingerprint, builtin, keys) = Default::default();
+                Ok(Some(Self { ranks: ranks(kinds), types, by_fingerprint, builtin, keys }))
             }
             ("fifo", None) => Ok(None),
             ("fifo", Some(_)) => Err(OrderError::NotLegacy),
@@ -73,8 +83,21 @@ impl<'a> LegacyOrder<'a> {
 
     /// Takes note of the next resource.
     pub(crate) fn add(&mut self, resource: &Resource) {
-        let of = self.type_of(resource);
-        self.keys.push(Key { of, start: id(resource).start() });
+        self.add_key(Key::of(resource), resource);
+    }
+
+    /// As [`add`](Self::add) for a resource with this key, which most often need not be looked at.
+    pub(crate) fn add_key(&mut self, key: Key, resource: &Resource) {
+        let known = key.builtin.and_then(|builtin| self.builtin.iter().find(|(of, _)| *of == builtin));
+        let of = match known {
+            Some((_, known)) => *known,
+            None => {
+                let of = self.type_of(resource);
+                self.builtin.extend(key.builtin.map(|builtin| (builtin, of)));
+                of
+            }
+        };
+        self.keys.push((of, key.start));
     }
 
     fn type_of(&mut self, resource: &Resource) -> usize {
@@ -98,7 +121,7 @@ impl<'a> LegacyOrder<'a> {
         let mut order: Vec<usize> = (0..resources.len()).collect();
         order.sort_unstable_by(|one, other| {
             let (a, b) = (&self.keys[*one], &self.keys[*other]);
-            let start = places[a.of].cmp(&places[b.of]).then_with(|| a.start.cmp(&b.start));
+            let start = places[a.0].cmp(&places[b.0]).then_with(|| a.1.cmp(&b.1));
             start.then_with(|| id(&resources[*one]).cmp(&id(&resources[*other]))).then(one.cmp(other))
         });
         let mut taken: Vec<_> = std::mem::take(resources).into_iter().map(Some).collect();
@@ -153,7 +176,7 @@ struct Joined<'a, const N: usize> {
 
 impl<const N: usize> Joined<'_, N> {
     /// The first bytes, with zeros if there are not so many.
-    fn start(&self) -> [u8; 32] {
+    fn start(&self) -> Start {
         let (mut start, mut at) = ([0; 32], 0);
         for (number, part) in self.parts.iter().enumerate() {
             if number > 0 && at < start.len() {

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use foldhash::fast::RandomState;
 use foldhash::{HashMap, HashMapExt, HashSet};
 
-use crate::config::{NameReferences, PathTree, Specs, TransformerConfig};
+use crate::config::{NameReferences, PathTree, Specs, TransformerConfig, is_in_head};
 use crate::id::Gvk;
 use crate::positions::Positions;
 use crate::resource::{DEFAULT_NAMESPACE, NO_NAMESPACE, Resource, effective_namespace};
@@ -23,25 +23,46 @@ use crate::transform::{Found, TransformError, field_error, push_entry, require_k
 use crate::yaml::{Document, Kind, NodeId, Scalar, Tag};
 
 /// Updates every reference. Done once, on the finished set: an outer overlay
-/// may rename what an inner one refers to.
+/// may rename what an inner one refers to. Then `look` is taken at each resource,
+/// of which something comes back if each has something to see.
 ///
 /// # Errors
 ///
 /// If a name may stand for several resources, or if a resource is not built
 /// as the path of a reference expects. A name that no resource had is none.
-pub(crate) fn update(
+pub(crate) fn update<T: Send>(
     resources: &mut ResourceSet,
     config: &TransformerConfig,
     schema: &Schema,
-) -> Result<(), TransformError> {
+    look: impl Fn(&Resource) -> Option<T> + Sync,
+) -> Result<Option<Vec<T>>, TransformError> {
     let threads = resources.threads();
     let known = Known::new(resources.as_slice(), schema, threads);
-    let search = |referrers| Search::new(&known).run(referrers, &config.name_references);
-    let edits = threads.ranges(resources.len(), search).into_iter().collect::<Result<Vec<_>, _>>()?;
-    for edit in edits.into_iter().flatten() {
-        edit.apply(resources);
+    let search = |referrers| Search::new(&known).run(referrers, &config.name_references, &look);
+    let parts = threads.ranges(resources.len(), search).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let mut seen = Vec::with_capacity(resources.len());
+    let mut edits = Vec::new();
+    for mut part in parts {
+        seen.append(&mut part.seen);
+        edits.push(part.edits);
     }
-    Ok(())
+    let resources = resources.as_mut_vec();
+    let edits = edits.iter().flat_map(|edits| edits.chunk_by(|one, next| one.of == next.of));
+    for edits in edits {
+        edits.iter().for_each(|edit| edit.apply(resources));
+        let of = edits[0].of;
+        if seen[of].is_none() {
+            seen[of] = look(&resources[of]);
+        }
+    }
+    Ok(seen.into_iter().collect())
+}
+
+/// What was found in some resources.
+struct Part<T> {
+    edits: Vec<Edit>,
+    /// What each of them shows; nothing yet if its edits may change that.
+    seen: Vec<Option<T>>,
 }
 
 /// What all searches look references up in.
@@ -76,6 +97,8 @@ impl<'a> Known<'a> {
 struct Search<'a> {
     known: &'a Known<'a>,
     edits: Vec<Edit>,
+    /// Whether edits of the resource at hand may be of what it is or of its metadata.
+    edits_metadata: bool,
     found: Found,
     candidates: Vec<usize>,
 }
@@ -142,20 +165,37 @@ struct Rule<'a> {
 
 impl<'a> Search<'a> {
     fn new(known: &'a Known<'a>) -> Self {
-        Self { known, edits: Vec::new(), found: Found::default(), candidates: Vec::new() }
+        Self { known, edits: Vec::new(), edits_metadata: false, found: Found::default(), candidates: Vec::new() }
     }
 
-    fn run(mut self, referrers: Range<usize>, references: &'a NameReferences) -> Result<Vec<Edit>, TransformError> {
+    fn run<T>(
+        mut self,
+        referrers: Range<usize>,
+        references: &'a NameReferences,
+        look: impl Fn(&Resource) -> Option<T>,
+    ) -> Result<Part<T>, TransformError> {
+        let mut seen = Vec::with_capacity(referrers.len());
         for (index, resource) in referrers.clone().zip(&self.known.resources[referrers]) {
-            let trees = references.referrers().trees(resource.original_kind());
-            let specs = |tree: &PathTree| tree.for_version(resource.api_version());
-            if trees.iter().all(|tree| specs(tree) == 0) {
-                continue;
-            }
-            let referrer = self.referrer(index, resource)?;
-            trees.iter().try_for_each(|tree| self.visit(&referrer, references, tree, specs(tree)))?;
+            self.edits_metadata = false;
+            self.search(index, resource, references)?;
+            seen.push(if self.edits_metadata { None } else { look(resource) });
         }
-        Ok(self.edits)
+        Ok(Part { edits: self.edits, seen })
+    }
+
+    fn search(
+        &mut self,
+        index: usize,
+        resource: &'a Resource,
+        references: &'a NameReferences,
+    ) -> Result<(), TransformError> {
+        let trees = references.referrers().trees(resource.original_kind());
+        let specs = |tree: &PathTree| tree.for_version(resource.api_version());
+        if trees.iter().all(|tree| specs(tree) == 0) {
+            return Ok(());
+        }
+        let referrer = self.referrer(index, resource)?;
+        trees.iter().try_for_each(|tree| self.visit(&referrer, references, tree, specs(tree)))
     }
 
     fn referrer(&self, index: usize, resource: &'a Resource) -> Result<Referrer<'a>, TransformError> {
@@ -188,12 +228,16 @@ impl<'a> Search<'a> {
         let done = searched.and_then(|()| {
             let list = |null: &NodeId| Edit { of: referrer.index, node: *null, change: Change::List };
             self.edits.extend(found.null_lists.iter().map(list));
+            self.edits_metadata |= !found.null_lists.is_empty();
             // What one target makes of a field, the next ones see.
             found.sort();
             found.fields.iter().try_for_each(|(spec, field)| {
                 let spec = tree.spec(*spec);
                 let rule = Rule { target: references.target(spec), path: spec.path.as_str() };
-                self.visit_field(referrer, rule, *field)
+                let edits = self.edits.len();
+                self.visit_field(referrer, rule, *field)?;
+                self.edits_metadata |= self.edits.len() > edits && is_in_head(rule.path);
+                Ok(())
             })
         });
         self.found = found;
@@ -438,8 +482,7 @@ fn names_of(resource: &Resource) -> impl Iterator<Item = &str> {
 }
 
 impl Edit {
-    fn apply(self, resources: &mut ResourceSet) {
-        let resources = resources.as_mut_vec();
+    fn apply(&self, resources: &mut [Resource]) {
         let text = match self.change {
             Change::Name(target) => resources[target].name().to_owned(),
             Change::Namespace(target) | Change::NewNamespace(target) => resources[target].namespace().to_owned(),

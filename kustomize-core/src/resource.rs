@@ -59,11 +59,20 @@ pub(crate) fn effective_namespace(namespace: &str, cluster_scoped: bool) -> &str
 
 impl Resource {
     pub(crate) fn new(doc: Document) -> Self {
-        Self::with_history(doc, History::default())
+        Self::made(doc, History::default(), None)
     }
 
     pub(crate) fn with_history(doc: Document, history: History) -> Self {
-        Self { content: Arc::new(Content { doc, history, place: None, printed: OnceLock::new() }) }
+        Self::made(doc, history, None)
+    }
+
+    /// One that was read from a file.
+    pub(crate) fn at(place: Place, doc: Document) -> Self {
+        Self::made(doc, History::default(), Some(place))
+    }
+
+    fn made(doc: Document, history: History, place: Option<Place>) -> Self {
+        Self { content: Arc::new(Content { doc, history, place, printed: OnceLock::new() }) }
     }
 
     pub(crate) fn doc(&self) -> &Document {

@@ -1,10 +1,11 @@
 //! The resources of a kustomization, in order.
 
 use std::borrow::Borrow;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 use std::ops::Range;
 
 use foldhash::fast::RandomState;
+use foldhash::{HashSet, HashSetExt};
 
 use crate::error::BuildError;
 use crate::history::{Behavior, PreviousId};
@@ -148,16 +149,25 @@ impl ResourceSet {
         let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema, self.threads));
         let hashes = index.hashes(&resources, schema, self.threads);
         self.resources.reserve(resources.len());
-        index.current.reserve(resources.len());
+        index.reserve(resources.len());
         for (resource, hash) in resources.into_iter().zip(hashes) {
             let is_twin = |at: usize| Id::current(&self.resources[at], schema) == Id::current(&resource, schema);
-            if let Some(first) = index.find(hash, is_twin) {
+            if let Some(first) = index.find(hash.id, is_twin) {
                 return Err(duplicate(&self.resources[first], &resource));
             }
-            index.add_hashed(hash, self.resources.len(), &resource);
+            index.add(hash, self.resources.len(), &resource);
             self.resources.push(resource);
         }
         Ok(())
+    }
+
+    /// Whether it is known that no two resources would have the same id, whatever namespaces
+    /// they were moved to. (What is moved may be a Namespace, which is then called otherwise.)
+    pub(crate) fn is_distinct(&self) -> bool {
+        self.index.as_ref().is_some_and(|index| {
+            let mut seen = HashSet::with_capacity(index.moved.len());
+            index.moved.iter().all(|moved| seen.insert(moved))
+        })
     }
 
     /// Whether the set, with so many more, is searched one by one.
@@ -197,8 +207,8 @@ impl ResourceSet {
             }
             return Ok(());
         }
-        let mut seen = Index::new(&[], schema, Threads::ONE);
-        let hash = |resource: &Resource| seen.hash(&Id::current(resource, schema));
+        let (ids, mut seen) = (IdHasher::default(), Positions::default());
+        let hash = |resource: &Resource| ids.hash(resource, schema);
         // The hash of what is kept, up to the first resource that `keep` fails for.
         let verdicts = self.threads.map(&mut resources, |part| {
             let mut failure = None;
@@ -212,19 +222,38 @@ impl ResourceSet {
             (part.iter_mut().map_while(verdict).collect::<Vec<_>>(), failure)
         });
         self.resources.reserve(resources.len());
-        seen.current.reserve(resources.len());
+        seen.reserve(resources.len());
         let mut resources = resources.into_iter();
         for (hashes, failure) in verdicts {
             for (hash, resource) in hashes.into_iter().zip(resources.by_ref()) {
                 let Some(hash) = hash else { continue };
-                let is_twin = |at: usize| Id::current(&self.resources[at], schema) == Id::current(&resource, schema);
-                if let Some(first) = seen.find(hash, is_twin) {
+                let is_twin = |at: &usize| Id::current(&self.resources[*at], schema) == Id::current(&resource, schema);
+                if let Some(first) = seen.candidates(hash).find(is_twin) {
                     return Err(duplicate(&self.resources[first], &resource));
                 }
-                seen.current.add(hash, self.resources.len());
+                seen.add(hash, self.resources.len());
                 self.resources.push(resource);
             }
             failure.map_or(Ok(()), Err)?;
+        }
+        Ok(())
+    }
+
+    /// [`retain_unique`](Self::retain_unique) where all are kept as they are, with the
+    /// [hashes](IdHasher) of their ids.
+    pub(crate) fn check_unique(
+        &self,
+        schema: &Schema,
+        hashes: impl ExactSizeIterator<Item = u64>,
+    ) -> Result<(), BuildError> {
+        let mut seen = Positions::default();
+        seen.reserve(hashes.len());
+        for ((at, resource), hash) in self.resources.iter().enumerate().zip(hashes) {
+            let is_twin = |at: &usize| Id::current(&self.resources[*at], schema) == Id::current(resource, schema);
+            if let Some(first) = seen.candidates(hash).find(is_twin) {
+                return Err(duplicate(&self.resources[first], resource));
+            }
+            seen.add(hash, at);
         }
         Ok(())
     }
@@ -239,7 +268,7 @@ impl ResourceSet {
     pub(crate) fn absorb(&mut self, generated: Vec<Resource>, schema: &Schema) -> Result<(), BuildError> {
         self.resources.reserve(generated.len());
         if let Some(index) = &mut self.index {
-            index.current.reserve(generated.len());
+            index.reserve(generated.len());
         }
         generated.into_iter().try_for_each(|resource| self.absorb_one(resource, schema))
     }
@@ -271,7 +300,7 @@ impl ResourceSet {
     /// Adds a resource whose id none of the others has.
     fn push_new(&mut self, resource: Resource, schema: &Schema) {
         if let Some(index) = &mut self.index {
-            index.add(self.resources.len(), &resource, schema);
+            index.add(index.id_hash(&Id::current(&resource, schema)), self.resources.len(), &resource);
         }
         self.resources.push(resource);
     }
@@ -281,11 +310,13 @@ impl ResourceSet {
     pub(crate) fn edit<T>(&mut self, at: usize, schema: &Schema, edit: impl FnOnce(&mut Resource) -> T) -> T {
         let resource = &mut self.resources[at];
         let Some(index) = &mut self.index else { return edit(resource) };
-        let before = index.fingerprint(resource, schema);
+        let before = (index.fingerprint(resource, schema), index.id_hash(&Id::current(resource, schema)));
         let result = edit(resource);
+        let hash = index.id_hash(&Id::current(resource, schema));
         // What the index has of the old ids stays; each lookup checks what it finds.
-        if index.fingerprint(resource, schema) != before {
-            index.add(at, resource, schema);
+        if (index.fingerprint(resource, schema), hash) != before {
+            index.add_id(hash.id, at, resource);
+            index.moved.extend((hash.moved != before.1.moved).then_some(hash.moved));
         }
         result
     }
@@ -304,7 +335,7 @@ impl ResourceSet {
     pub(crate) fn twin(&mut self, at: usize, schema: &Schema) -> Option<usize> {
         let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema, self.threads));
         let id = Id::current(&self.resources[at], schema);
-        index.find(index.hash(&id), |other| other != at && Id::current(&self.resources[other], schema) == id)
+        index.find(index.id_hash(&id).id, |other| other != at && Id::current(&self.resources[other], schema) == id)
     }
 
     /// The resources that have or had the id that `resource` has.
@@ -316,7 +347,7 @@ impl ResourceSet {
         }
         let index = self.index.get_or_insert_with(|| Index::new(&self.resources, schema, self.threads));
         let id = Id::current(resource, schema);
-        let hash = index.hash(&id);
+        let hash = index.id_hash(&id).id;
         let is_it = |at: &usize| Id::all(&self.resources[*at], schema).any(|other| other == id);
         let mut found: Vec<_> = index.of_any_id(hash, &self.resources).filter(is_it).collect();
         found.sort_unstable();
@@ -363,11 +394,13 @@ struct Id<'a> {
     version: &'a str,
 }
 
-/// Few resources differ in nothing but the group or version of their type.
-impl Hash for Id<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.kind, self.name, self.namespace).hash(state);
-    }
+/// The hashes of an id.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct IdHash {
+    /// Few resources differ in nothing but the group or version of their type, which it leaves out.
+    id: u64,
+    /// Of what stays of it when the resource is moved to another namespace.
+    moved: u64,
 }
 
 impl<'a> Id<'a> {
@@ -396,6 +429,16 @@ impl<'a> Id<'a> {
     }
 }
 
+/// Hashes ids, so that two of them need only be compared if their hashes are the same.
+#[derive(Debug, Default)]
+pub(crate) struct IdHasher(RandomState);
+
+impl IdHasher {
+    pub(crate) fn hash(&self, resource: &Resource, schema: &Schema) -> u64 {
+        hash_of(&self.0, &Id::current(resource, schema)).id
+    }
+}
+
 /// Finds ids without comparing them with all others.
 #[derive(Debug, Clone)]
 struct Index {
@@ -406,20 +449,23 @@ struct Index {
     past: Option<Positions>,
     /// By names that resources have or had.
     names: Option<Positions>,
+    /// [`IdHash::moved`] of all.
+    moved: Vec<u64>,
 }
 
 impl Index {
     fn new(resources: &[Resource], schema: &Schema, threads: Threads) -> Self {
-        let mut index = Self { hasher: RandomState::default(), current: Positions::default(), past: None, names: None };
+        let (hasher, current, past, names, moved) = Default::default();
+        let mut index = Self { hasher, current, past, names, moved };
         let hashes = index.hashes(resources, schema, threads);
-        index.current.reserve(resources.len());
-        hashes.into_iter().enumerate().for_each(|(at, hash)| index.current.add(hash, at));
+        index.reserve(resources.len());
+        hashes.into_iter().zip(resources).enumerate().for_each(|(at, (hash, resource))| index.add(hash, at, resource));
         index
     }
 
     /// The hashes of current ids.
-    fn hashes(&self, resources: &[Resource], schema: &Schema, threads: Threads) -> Vec<u64> {
-        let hash = |resource: &Resource| self.hash(&Id::current(resource, schema));
+    fn hashes(&self, resources: &[Resource], schema: &Schema, threads: Threads) -> Vec<IdHash> {
+        let hash = |resource: &Resource| self.id_hash(&Id::current(resource, schema));
         threads.ranges(resources.len(), |part| resources[part].iter().map(hash).collect::<Vec<_>>()).concat()
     }
 
@@ -427,12 +473,22 @@ impl Index {
         self.hasher.hash_one(of)
     }
 
-    fn add(&mut self, at: usize, resource: &Resource, schema: &Schema) {
-        self.add_hashed(self.hash(&Id::current(resource, schema)), at, resource);
+    fn reserve(&mut self, additional: usize) {
+        self.current.reserve(additional);
+        self.moved.reserve(additional);
     }
 
-    /// Adds a resource whose current id has this hash.
-    fn add_hashed(&mut self, hash: u64, at: usize, resource: &Resource) {
+    fn id_hash(&self, id: &Id<'_>) -> IdHash {
+        hash_of(&self.hasher, id)
+    }
+
+    /// Adds a resource whose current id has these hashes.
+    fn add(&mut self, hash: IdHash, at: usize, resource: &Resource) {
+        self.moved.push(hash.moved);
+        self.add_id(hash.id, at, resource);
+    }
+
+    fn add_id(&mut self, hash: u64, at: usize, resource: &Resource) {
         self.current.add(hash, at);
         if let Some(past) = &mut self.past {
             add_past(past, &self.hasher, at, resource);
@@ -460,8 +516,15 @@ impl Index {
 
     /// Differs when an id of the resource does.
     fn fingerprint(&self, resource: &Resource, schema: &Schema) -> u64 {
-        self.hash(&Id::all(resource, schema).collect::<Vec<_>>())
+        self.hash(&Id::all(resource, schema).map(|id| self.id_hash(&id).id).collect::<Vec<_>>())
     }
+}
+
+fn hash_of(hasher: &RandomState, id: &Id<'_>) -> IdHash {
+    let hash = |name| hasher.hash_one((id.kind, name));
+    let named = hash(id.name);
+    let moved = if id.kind == "Namespace" { hash("") } else { named };
+    IdHash { id: hasher.hash_one((named, id.namespace)), moved }
 }
 
 /// What `add` adds for each resource.
@@ -472,7 +535,7 @@ fn positions(resources: &[Resource], add: impl Fn(&mut Positions, usize, &Resour
 }
 
 fn add_past(past: &mut Positions, hasher: &RandomState, at: usize, resource: &Resource) {
-    Id::previous(resource).for_each(|id| past.add(hasher.hash_one(id), at));
+    Id::previous(resource).for_each(|id| past.add(hash_of(hasher, &id).id, at));
 }
 
 fn add_names(names: &mut Positions, hasher: &RandomState, at: usize, resource: &Resource) {

@@ -8,7 +8,7 @@ use crate::error::BuildError;
 use crate::generate::BoxError;
 use crate::kustomization::Kustomization;
 use crate::metadata::{self, Note};
-use crate::patch::{PatchJson6902Transformer, PatchStrategicMergeTransformer, PatchTransformer};
+use crate::patch::{PatchJson6902Transformer, PatchStrategicMergeTransformer, PatchTransformer, is_deleted};
 use crate::plugin::{self, ExternalPlugin, HashTransformer, ValueAddTransformer};
 use crate::replacement::Replacements;
 use crate::resource::Resource;
@@ -51,6 +51,16 @@ impl Transformer {
             Self::Images(transformer) => Box::new(transformer.each()),
             _ => return None,
         })
+    }
+
+    /// The same for those that compare all resources only to find two with the same id, which
+    /// there cannot be if the set is [distinct](ResourceSet::is_distinct). It stays so.
+    fn each_of_distinct<'a>(&'a self, schema: &'a Schema) -> Option<Box<dyn EachResource + 'a>> {
+        match self {
+            Self::Patch(transformer) => transformer.each_of_distinct(schema).map(|each| Box::new(each) as _),
+            Self::Namespace(transformer) => transformer.each_of_distinct(schema).map(|each| Box::new(each) as _),
+            _ => None,
+        }
     }
 
     /// Transforms all resources together; see [`each`](Self::each) for the transformers that do not.
@@ -152,7 +162,7 @@ pub(crate) fn run_steps(
 ) -> Result<(), BuildError> {
     let schema = target.schema();
     while let [step, rest @ ..] = steps {
-        let each: Vec<_> = steps.iter().map_while(|step| step.transformer.each(&schema)).collect();
+        let each = each_of(steps, &schema, resources);
         if each.is_empty() {
             step.run(target, resources)?;
             steps = rest;
@@ -160,53 +170,84 @@ pub(crate) fn run_steps(
             let (together, rest) = steps.split_at(each.len());
             let threads = resources.threads();
             let done = run_each(together, each, resources.as_mut_vec(), threads);
-            done.map_err(|(step, error)| together[step].failed(target, error))?;
+            let is_any_deleted = done.map_err(|(step, error)| together[step].failed(target, error))?;
+            if is_any_deleted {
+                resources.as_mut_vec().retain(|resource| !is_deleted(resource));
+            }
             steps = rest;
         }
     }
     Ok(())
 }
 
+/// The first of these steps, as far as they look at one resource at a time.
+fn each_of<'a>(steps: &'a [Step], schema: &'a Schema, resources: &ResourceSet) -> Vec<Box<dyn EachResource + 'a>> {
+    // Whether there cannot be two resources with the same id, once that is asked.
+    let mut is_distinct = None;
+    let each = |step: &'a Step| match step.transformer.each(schema) {
+        Some(each) => {
+            is_distinct = Some(false);
+            Some(each)
+        }
+        None => {
+            let each = step.transformer.each_of_distinct(schema)?;
+            is_distinct.get_or_insert_with(|| resources.is_distinct()).then_some(each)
+        }
+    };
+    steps.iter().map_while(each).collect()
+}
+
+/// A step that failed, and why.
+type Failed = (usize, BoxError);
+
 /// Runs these steps resource by resource. What fails is what would have failed
-/// first had the steps run one after the other.
+/// first had the steps run one after the other. Says whether a resource was deleted.
 fn run_each(
     steps: &[Step],
     mut each: Vec<Box<dyn EachResource + '_>>,
     resources: &mut [Resource],
     threads: Threads,
-) -> Result<(), (usize, TransformError)> {
+) -> Result<bool, Failed> {
     let fork = || each.iter().map(|each| each.fork()).collect::<Option<Vec<_>>>();
-    let failed = if threads.number_for(resources.len()) > 1 && fork().is_some() {
-        let failed = threads.map(resources, |part| run_part(steps, &mut fork().unwrap_or_default(), part));
-        failed.into_iter().flatten().min_by_key(|(at, _)| *at)
+    let parts = if threads.number_for(resources.len()) > 1 && fork().is_some() {
+        threads.map(resources, |part| run_part(steps, &mut fork().unwrap_or_default(), part))
     } else {
-        run_part(steps, &mut each, resources)
+        vec![run_part(steps, &mut each, resources)]
     };
+    let is_any_deleted = parts.iter().any(|part| part.is_any_deleted);
+    let failed = parts.into_iter().filter_map(|part| part.failed).min_by_key(|(at, _)| *at);
     let done = failed.as_ref().map_or(each.len(), |(at, _)| *at);
     for (at, each) in each[..done].iter().enumerate() {
         each.finish().map_err(|error| (at, error))?;
     }
-    failed.map_or(Ok(()), Err)
+    failed.map_or(Ok(is_any_deleted), Err)
 }
 
-/// The first step that fails; the ones before it transform all of the resources.
-fn run_part(
-    steps: &[Step],
-    each: &mut [Box<dyn EachResource + '_>],
-    resources: &mut [Resource],
-) -> Option<(usize, TransformError)> {
-    let mut failed: Option<(usize, TransformError)> = None;
+/// What became of a part of the resources.
+#[derive(Default)]
+struct Part {
+    /// The first step that fails; the ones before it transform all of the resources.
+    failed: Option<Failed>,
+    is_any_deleted: bool,
+}
+
+fn run_part(steps: &[Step], each: &mut [Box<dyn EachResource + '_>], resources: &mut [Resource]) -> Part {
+    let mut part = Part::default();
     for resource in resources {
-        let end = failed.as_ref().map_or(each.len(), |(at, _)| *at);
+        let end = part.failed.as_ref().map_or(each.len(), |(at, _)| *at);
         for (at, (each, step)) in each.iter_mut().zip(steps).take(end).enumerate() {
             if let Err(error) = each.transform(resource) {
-                failed = Some((at, error));
+                part.failed = Some((at, error));
+                break;
+            }
+            if matches!(step.transformer, Transformer::Patch(_)) && is_deleted(resource) {
+                part.is_any_deleted = true;
                 break;
             }
             step.leave_note(resource);
         }
     }
-    failed
+    part
 }
 
 fn strategic_merges(
@@ -305,4 +346,82 @@ fn replacements(
     }
     let read = |path: &str| target.loader.read(path).map_err(Into::into);
     Ok(vec![Transformer::Replacements(Replacements::new(&from.replacements, &read)?)])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use crate::{BuildOptions, Memory, build};
+
+    const MANIFESTS: &str = "\
+apiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n---\n\
+apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: y}\n---\n\
+apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, namespace: other}\ndata: [x]\n---\n\
+apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nspec: {list: 1}\n---\n\
+apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {selector: {app: a}}\n";
+
+    const CONFIGURATION: &str = "namespace: [{path: metadata/name, kind: ConfigMap}]\n";
+
+    /// What else is in `resources`, and the other fields.
+    const KUSTOMIZATIONS: &[(&str, &str)] = &[
+        (
+            "",
+            "patches: [{target: {kind: C.*|Secret}, patch: '{kind: any, metadata: {name: any, labels: {l: \"1\"}}}'}]",
+        ),
+        ("", "patches: [{target: {name: '[ab]'}, patch: '{kind: any, metadata: {name: any}, $patch: delete}'}]"),
+        (
+            "",
+            "patches:\n\
+             - {target: {kind: Se.*}, patch: '{kind: any, metadata: {name: any, labels: {l: x}}}'}\n\
+             - {target: {labelSelector: l=x, name: a*}, patch: '{kind: any, metadata: {name: any}, $patch: delete}'}\n\
+             buildMetadata: [transformerAnnotations]",
+        ),
+        (
+            "",
+            "patches:\n\
+             - {target: {kind: Sec.*}, patch: '{kind: any, metadata: {name: any}, spec: {list: {x: y}}}'}\n\
+             - {target: {kind: Con.*}, patch: '{kind: any, metadata: {name: any}, data: {x: [z]}}'}",
+        ),
+        (
+            "",
+            "patches:\n\
+             - {target: {kind: Co.*}, options: {allowNameChange: true}, patch: '{kind: any, metadata: {name: c}}'}",
+        ),
+        ("moved.yaml", ""),
+        ("namespace.yaml", ""),
+        ("", "configurations: [configuration.yaml]"),
+    ];
+
+    /// So many local resources are added that the others are not a few any more.
+    fn built((resources, fields): (&str, &str), locals: usize) -> Result<String, String> {
+        let local = |at| {
+            let annotations = "{config.kubernetes.io/local-config: \"true\"}";
+            format!("apiVersion: v1\nkind: Local\nmetadata: {{name: l{at}, annotations: {annotations}}}\n---\n")
+        };
+        let resource = |kind| format!("{{apiVersion: v1, kind: {kind}, metadata: {{name: b}}}}");
+        let files = Memory::new()
+            .with("manifests.yaml", (0..locals).map(local).collect::<String>() + MANIFESTS)
+            .with("moved.yaml", resource("ConfigMap"))
+            .with("namespace.yaml", resource("Namespace"))
+            .with("configuration.yaml", CONFIGURATION)
+            .with(
+                "kustomization.yaml",
+                format!("resources: [manifests.yaml, {resources}]\nnamespace: ns\nnamePrefix: p-\n{fields}\n"),
+            );
+        let built = build(&files, "", &BuildOptions::new());
+        let failed = built.map(|built| built.resources.to_yaml().expect("printable"));
+        failed.map_err(|error| format!("{error}: {}", error.source().map(ToString::to_string).unwrap_or_default()))
+    }
+
+    #[test]
+    fn many_resources_are_transformed_as_few_are() {
+        let mut failures = 0;
+        for kustomization in KUSTOMIZATIONS {
+            let few = built(*kustomization, 0);
+            assert_eq!(built(*kustomization, 20), few, "{kustomization:?}");
+            failures += usize::from(few.is_err());
+        }
+        assert_eq!(failures, 5);
+    }
 }

@@ -14,6 +14,7 @@ use std::sync::{Arc, LazyLock};
 pub use field_specs::FieldSpecConflict;
 pub(crate) use field_specs::FieldSpecs;
 pub(crate) use name_references::{NameReference, NameReferences};
+pub(crate) use path::is_in_head;
 pub(crate) use path_tree::{Child, PathTree, Specs, TreeNode, bits};
 use serde::Deserialize;
 pub(crate) use type_order::{FIRST_KINDS, LAST_KINDS};

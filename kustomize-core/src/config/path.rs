@@ -45,6 +45,12 @@ impl FieldPath {
     }
 }
 
+/// Whether a path may lead to what a resource is, its type, or into its metadata.
+pub(crate) fn is_in_head(path: &str) -> bool {
+    let path = path.trim_start_matches('/');
+    ["apiVersion", "kind", "metadata"].iter().any(|key| path.starts_with(key))
+}
+
 /// The keys of a path.
 fn split(path: &str) -> Vec<Cow<'_, str>> {
     let relative = path.strip_prefix('/').unwrap_or(path);

@@ -14,4 +14,5 @@ mod transformer;
 pub use error::{PatchError, PatchSource};
 pub use json6902::JsonPatchError;
 pub use strategic::MergeError;
+pub(crate) use target::is_deleted;
 pub(crate) use transformer::{PatchJson6902Transformer, PatchStrategicMergeTransformer, PatchTransformer};

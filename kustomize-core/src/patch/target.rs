@@ -24,7 +24,7 @@ impl Target {
     /// The positions of the resources it selects: by their original or
     /// present name and namespace, and by their present type.
     pub(super) fn select(&self, resources: &mut ResourceSet, schema: &Schema) -> Vec<usize> {
-        if let Some(name) = self.0.literal_name() {
+        if let Some(name) = self.literal_name() {
             let maybe = resources.maybe_named(name, schema);
             return maybe.into_iter().filter(|at| self.selects(&resources.as_slice()[*at], schema)).collect();
         }
@@ -33,15 +33,20 @@ impl Target {
         resources.threads().ranges(all.len(), select).concat()
     }
 
-    fn selects(&self, resource: &Resource, schema: &Schema) -> bool {
+    /// The only name that it selects, if there is only one.
+    pub(super) fn literal_name(&self) -> Option<&str> {
+        self.0.literal_name()
+    }
+
+    pub(super) fn selects(&self, resource: &Resource, schema: &Schema) -> bool {
         let (group, version) = resource.group_version();
         let namespace = resource.effective_namespace(schema);
         let original = resource.history().previous.first();
         let (name, was_in) = original.map_or((resource.name(), namespace), |id| (id.name, id.namespace));
         !is_deleted(resource)
+            && self.0.matches_type(group, version, resource.kind())
             && (self.0.matches_namespace(was_in) || self.0.matches_namespace(namespace))
             && (self.0.matches_name(name) || self.0.matches_name(resource.name()))
-            && self.0.matches_type(group, version, resource.kind())
             && self.0.matches_metadata(resource)
     }
 }
@@ -78,7 +83,7 @@ fn similar(id: &ResourceId, resources: &ResourceSet) -> Option<ResourceId> {
 
 /// Whether a patch deleted the resource. It stays where it is, without
 /// content, until the patch has done all its work.
-pub(super) fn is_deleted(resource: &Resource) -> bool {
+pub(crate) fn is_deleted(resource: &Resource) -> bool {
     let doc = resource.doc();
     doc.is_empty(doc.root())
 }

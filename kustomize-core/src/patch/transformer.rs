@@ -4,13 +4,14 @@
 use std::path::Path;
 
 use crate::error::BuildError;
-use crate::generate::ReadFile;
+use crate::generate::{BoxError, ReadFile};
 use crate::kustomization::{Patch, Selector};
 use crate::manifest;
 use crate::merge_metadata::{metadata_field, set_metadata_map, string_map};
 use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
 use crate::schema::Schema;
+use crate::transform::EachResource;
 use crate::yaml::{self, Document, Limits, NodeId, Scalar, Style, Tag};
 
 use super::json6902::JsonPatch;
@@ -53,6 +54,17 @@ impl PatchTransformer {
         Ok(Self { source, change, target })
     }
 
+    /// The transformer at work on resources of a [distinct](ResourceSet::is_distinct) set, of
+    /// which no two can get the same id. `None` if it may change ids, and if it is for one
+    /// name, by which it need not look at all resources.
+    pub(crate) fn each_of_distinct<'a>(&'a self, schema: &'a Schema) -> Option<impl EachResource + 'a> {
+        let (Change::Merges(merges), Some(target)) = (&self.change, &self.target) else { return None };
+        let [patch] = &merges[..] else { return None };
+        let changes_ids = patch.history().allow_name_change || patch.history().allow_kind_change;
+        let is_each = !changes_ids && target.literal_name().is_none();
+        is_each.then(|| Selecting { source: &self.source, patch: ForSelected::new(patch), target, schema })
+    }
+
     pub(crate) fn apply(&self, resources: &mut ResourceSet, schema: &Schema) -> Result<(), PatchError> {
         let patched = match (&self.change, &self.target) {
             (Change::Merges(merges), None) => self.merge_by_id(merges, resources, schema)?,
@@ -88,7 +100,7 @@ impl PatchTransformer {
     ) -> Result<Vec<usize>, PatchError> {
         let merge_one = |patch| {
             let at = target::find(patch, &self.source, resources, schema)?;
-            merge_into(resources, at, patch, &self.source, schema)?;
+            resources.edit(at, schema, |resource| merge_into(resource, patch, &self.source, schema))?;
             Ok(at)
         };
         merges.iter().map(merge_one).collect()
@@ -238,9 +250,58 @@ fn not_a_merge(patch: &PatchSource, source: BuildError) -> PatchError {
     PatchError::NotAMerge { patch: patch.clone(), source: Box::new(source) }
 }
 
-/// Merges a patch into all that its target selects. Kustomize then takes less
-/// of the patch than without a target: not its `apiVersion` and namespace, and
+/// A patch as it is merged into what a target selects. Kustomize then takes less
+/// of it than without a target: not its `apiVersion` and namespace, and
 /// its labels and annotations only as strings, so that they delete nothing.
+#[derive(Clone)]
+struct ForSelected(Resource);
+
+impl ForSelected {
+    fn new(patch: &Resource) -> Self {
+        let mut patch = patch.clone();
+        for field in ["labels", "annotations"] {
+            let texts = string_map(patch.doc(), metadata_field(&patch, field));
+            set_metadata_map(&mut patch, field, &texts);
+        }
+        if let Some(metadata) = patch.metadata() {
+            patch.doc_mut().remove(metadata, "namespace");
+        }
+        Self(patch)
+    }
+
+    fn merge_into(&mut self, resource: &mut Resource, source: &PatchSource, schema: &Schema) -> Result<(), PatchError> {
+        let (Self(patch), api_version) = (self, resource.api_version());
+        if patch.api_version() != api_version {
+            let doc = patch.doc_mut();
+            doc.set_value(doc.root(), "apiVersion", Scalar::plain(api_version));
+        }
+        merge_into(resource, patch, source, schema)
+    }
+}
+
+/// A patch with a selector at work that changes no ids.
+#[derive(Clone)]
+struct Selecting<'a> {
+    source: &'a PatchSource,
+    patch: ForSelected,
+    target: &'a Target,
+    schema: &'a Schema,
+}
+
+impl EachResource for Selecting<'_> {
+    fn transform(&mut self, resource: &mut Resource) -> Result<(), BoxError> {
+        if self.target.selects(resource, self.schema) {
+            self.patch.merge_into(resource, self.source, self.schema)?;
+        }
+        Ok(())
+    }
+
+    fn fork(&self) -> Option<Box<dyn EachResource + '_>> {
+        Some(Box::new(self.clone()))
+    }
+}
+
+/// Merges a patch into all that its target selects.
 fn merge_into_all(
     resources: &mut ResourceSet,
     selected: &[usize],
@@ -248,21 +309,9 @@ fn merge_into_all(
     source: &PatchSource,
     schema: &Schema,
 ) -> Result<(), PatchError> {
-    let mut patch = patch.clone();
-    for field in ["labels", "annotations"] {
-        let texts = string_map(patch.doc(), metadata_field(&patch, field));
-        set_metadata_map(&mut patch, field, &texts);
-    }
-    if let Some(metadata) = patch.metadata() {
-        patch.doc_mut().remove(metadata, "namespace");
-    }
+    let mut patch = ForSelected::new(patch);
     for at in selected {
-        let api_version = resources.as_slice()[*at].api_version();
-        if patch.api_version() != api_version {
-            let doc = patch.doc_mut();
-            doc.set_value(doc.root(), "apiVersion", Scalar::plain(api_version));
-        }
-        merge_into(resources, *at, &patch, source, schema)?;
+        resources.edit(*at, schema, |resource| patch.merge_into(resource, source, schema))?;
     }
     let is_twin = |at: &&usize| !is_deleted(&resources.as_slice()[**at]) && resources.twin(**at, schema).is_some();
     match selected.iter().find(is_twin) {
@@ -277,43 +326,39 @@ fn merge_into_all(
 /// Merges a patch into one resource. Its namespace stays what it is; its name
 /// and kind do if the patch is not allowed to change them.
 fn merge_into(
-    resources: &mut ResourceSet,
-    at: usize,
+    resource: &mut Resource,
     patch: &Resource,
     source: &PatchSource,
     schema: &Schema,
 ) -> Result<(), PatchError> {
-    resources.edit(at, schema, |resource| {
-        let before = resource.id();
-        let (allow_name, allow_kind) = (patch.history().allow_name_change, patch.history().allow_kind_change);
-        if allow_name || allow_kind {
-            resource.store_previous_id(resource.is_cluster_scoped(schema));
-        }
-        let failed =
-            |error| PatchError::Merge { patch: source.clone(), resource: Box::new(before.clone()), source: error };
-        if merge(resource.doc_mut(), patch.doc(), schema).map_err(failed)? == Merged::Deleted {
-            *resource.doc_mut() = Document::sourceless();
-        }
-        if is_deleted(resource) {
-            return Ok(());
-        }
-        let doc = resource.doc_mut();
-        let root = doc.root();
-        if !allow_kind {
-            set_text(doc, root, "kind", &before.gvk.kind);
-        }
-        if !allow_name {
-            let metadata = metadata(doc);
-            set_text(doc, metadata, "name", &before.name);
-        }
-        if !before.namespace.is_empty() {
-            let metadata = metadata(doc);
-            set_text(doc, metadata, "namespace", &before.namespace);
-        } else if let Some(metadata) = doc.get(root, "metadata") {
-            doc.remove(metadata, "namespace");
-        }
-        Ok(())
-    })
+    let before = resource.id();
+    let (allow_name, allow_kind) = (patch.history().allow_name_change, patch.history().allow_kind_change);
+    if allow_name || allow_kind {
+        resource.store_previous_id(resource.is_cluster_scoped(schema));
+    }
+    let failed = |error| PatchError::Merge { patch: source.clone(), resource: Box::new(before.clone()), source: error };
+    if merge(resource.doc_mut(), patch.doc(), schema).map_err(failed)? == Merged::Deleted {
+        *resource.doc_mut() = Document::sourceless();
+    }
+    if is_deleted(resource) {
+        return Ok(());
+    }
+    let doc = resource.doc_mut();
+    let root = doc.root();
+    if !allow_kind {
+        set_text(doc, root, "kind", &before.gvk.kind);
+    }
+    if !allow_name {
+        let metadata = metadata(doc);
+        set_text(doc, metadata, "name", &before.name);
+    }
+    if !before.namespace.is_empty() {
+        let metadata = metadata(doc);
+        set_text(doc, metadata, "namespace", &before.namespace);
+    } else if let Some(metadata) = doc.get(root, "metadata") {
+        doc.remove(metadata, "namespace");
+    }
+    Ok(())
 }
 
 fn metadata(doc: &mut Document) -> NodeId {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::field_spec::{Field, FieldError, Make, find_or_make, push_entry, require_kind, style_of_new};
-use super::{EachResource, TransformError, failed_at};
+use super::{EachResource, failed_at};
 use crate::config::FieldSpecs;
+use crate::generate::BoxError;
 use crate::resource::Resource;
 use crate::yaml::{Document, Kind, NodeId, Scalar, Style, Tag};
 
@@ -33,7 +34,7 @@ impl<'a> Entries<'a> {
 }
 
 impl EachResource for Entries<'_> {
-    fn transform(&mut self, resource: &mut Resource) -> Result<(), TransformError> {
+    fn transform(&mut self, resource: &mut Resource) -> Result<(), BoxError> {
         if self.entries.is_empty() {
             return Ok(());
         }

@@ -7,6 +7,7 @@ use regex::Regex;
 use super::field_spec::{Field, FieldError, Found, require_kind, set_scalar};
 use super::{EachResource, TransformError, failed_at, field_error};
 use crate::config::FieldSpecs;
+use crate::generate::BoxError;
 use crate::go_regex::go_regex;
 use crate::kustomization::Image;
 use crate::resource::Resource;
@@ -77,11 +78,11 @@ struct Images<'a> {
 }
 
 impl EachResource for Images<'_> {
-    fn transform(&mut self, resource: &mut Resource) -> Result<(), TransformError> {
+    fn transform(&mut self, resource: &mut Resource) -> Result<(), BoxError> {
         if self.transformer.images.is_empty() || resource.kind() == "CustomResourceDefinition" {
             return Ok(());
         }
-        self.transformer.apply_to(resource, &mut self.found)
+        Ok(self.transformer.apply_to(resource, &mut self.found)?)
     }
 
     fn fork(&self) -> Option<Box<dyn EachResource + '_>> {

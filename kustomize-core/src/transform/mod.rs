@@ -24,6 +24,7 @@ pub(crate) use replicas::ReplicaCountTransformer;
 pub(crate) use wanted::WantedNames;
 
 use crate::config::{FieldSpecConflict, PathTree};
+use crate::generate::BoxError;
 use crate::go_regex::InvalidRegex;
 use crate::id::{Gvk, ResourceId};
 use crate::resource::Resource;
@@ -31,14 +32,14 @@ use crate::resource::Resource;
 /// A transformer at work that looks at one resource at a time, so that several
 /// can be done with a resource before the next one is looked at.
 pub(crate) trait EachResource: Send + Sync {
-    fn transform(&mut self, resource: &mut Resource) -> Result<(), TransformError>;
+    fn transform(&mut self, resource: &mut Resource) -> Result<(), BoxError>;
 
     /// The same for other resources, on another thread. `None` if what it does
     /// to one resource depends on those before.
     fn fork(&self) -> Option<Box<dyn EachResource + '_>>;
 
     /// Says what was wrong with all of them, once all were transformed.
-    fn finish(&self) -> Result<(), TransformError> {
+    fn finish(&self) -> Result<(), BoxError> {
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::field_spec::{Field, Make, find_or_make, set_scalar};
 use super::{EachResource, TransformError, failed_at};
 use crate::config::{FieldSpecs, PathTree, Specs, bits};
+use crate::generate::BoxError;
 use crate::history::Affixes;
 use crate::resource::Resource;
 use crate::schema::Schema;
@@ -98,7 +99,7 @@ impl<'a> Affix<'a> {
 }
 
 impl EachResource for Affix<'_> {
-    fn transform(&mut self, resource: &mut Resource) -> Result<(), TransformError> {
+    fn transform(&mut self, resource: &mut Resource) -> Result<(), BoxError> {
         if is_never_renamed(resource) {
             return Ok(());
         }

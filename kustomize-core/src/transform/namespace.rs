@@ -7,8 +7,9 @@ use foldhash::fast::RandomState;
 use foldhash::{HashSet, HashSetExt};
 
 use super::field_spec::{Field, FieldError, Make, find_or_make, push_entry, require_kind, set_scalar};
-use super::{TransformError, failed_at, field_error};
-use crate::config::{FieldSpecs, PathTree, Specs, bits};
+use super::{EachResource, TransformError, failed_at, field_error};
+use crate::config::{FieldSpecs, PathTree, Specs, bits, is_in_head};
+use crate::generate::BoxError;
 use crate::kustomization::FieldSpec;
 use crate::resource::Resource;
 use crate::resource_set::ResourceSet;
@@ -63,18 +64,30 @@ impl NamespaceTransformer {
         }
         let (hasher, threads) = (RandomState::default(), resources.threads());
         let parts = threads.map(resources.as_mut_vec(), |part| {
-            let mut fields = Vec::new();
+            let mut moving = self.moving(schema);
             let move_one = |resource: &mut Resource| {
-                let cluster_scoped = resource.is_cluster_scoped(schema);
-                // Helm is told the namespace when it renders.
-                if !resource.history().helm_generated && !resource.doc().is_empty(resource.doc().root()) {
-                    self.move_one(resource, cluster_scoped, &mut fields)?;
-                }
+                moving.move_one(resource)?;
                 Ok(hasher.hash_one(id(resource, schema)))
             };
             part.iter_mut().map(move_one).collect::<Result<Vec<_>, _>>()
         });
         self.check_ids(resources, &parts.into_iter().collect::<Result<Vec<_>, _>>()?.concat(), schema)
+    }
+
+    /// The transformer at work on resources of a [distinct](ResourceSet::is_distinct) set,
+    /// of which no two can get the same id. `None` if a field spec leads to what makes up an
+    /// id, other than the name of a Namespace.
+    pub(crate) fn each_of_distinct<'a>(&'a self, schema: &'a Schema) -> Option<impl EachResource + 'a> {
+        let keeps_ids = |spec: &FieldSpec| match &*spec.path {
+            "metadata/namespace" => true,
+            "metadata/name" => spec.kind == "Namespace",
+            path => !is_in_head(path),
+        };
+        self.specs.as_slice().iter().all(keeps_ids).then(|| self.moving(schema))
+    }
+
+    fn moving<'a>(&'a self, schema: &'a Schema) -> Moving<'a> {
+        Moving { transformer: self, schema, fields: Vec::new() }
     }
 
     fn move_one(
@@ -191,6 +204,37 @@ impl NamespaceTransformer {
             return Err(TransformError::NamespaceConflict { namespace, id });
         }
         Ok(())
+    }
+}
+
+/// The transformer at work.
+struct Moving<'a> {
+    transformer: &'a NamespaceTransformer,
+    schema: &'a Schema,
+    fields: Vec<Field>,
+}
+
+impl Moving<'_> {
+    fn move_one(&mut self, resource: &mut Resource) -> Result<(), TransformError> {
+        // Helm is told the namespace when it renders.
+        if resource.history().helm_generated || resource.doc().is_empty(resource.doc().root()) {
+            return Ok(());
+        }
+        let cluster_scoped = resource.is_cluster_scoped(self.schema);
+        self.transformer.move_one(resource, cluster_scoped, &mut self.fields)
+    }
+}
+
+impl EachResource for Moving<'_> {
+    fn transform(&mut self, resource: &mut Resource) -> Result<(), BoxError> {
+        if self.transformer.namespace.is_empty() {
+            return Ok(());
+        }
+        Ok(self.move_one(resource)?)
+    }
+
+    fn fork(&self) -> Option<Box<dyn EachResource + '_>> {
+        Some(Box::new(self.transformer.moving(self.schema)))
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::field_spec::{Field, Make, find_or_make, set_scalar};
 use super::{EachResource, TransformError, WantedNames, failed_at};
 use crate::config::{FieldSpecs, bits};
+use crate::generate::BoxError;
 use crate::id::Gvk;
 use crate::kustomization::{FieldSpec, Replica};
 use crate::resource::Resource;
@@ -76,7 +77,7 @@ struct Replicas<'a> {
 }
 
 impl EachResource for Replicas<'_> {
-    fn transform(&mut self, resource: &mut Resource) -> Result<(), TransformError> {
+    fn transform(&mut self, resource: &mut Resource) -> Result<(), BoxError> {
         self.named.clear();
         let previous = resource.history().previous.iter().map(|previous| previous.name);
         self.named.extend(previous.chain([resource.name()]).flat_map(|name| self.wanted.entries(name)));
@@ -94,9 +95,9 @@ impl EachResource for Replicas<'_> {
         Some(Box::new(self.clone()))
     }
 
-    fn finish(&self) -> Result<(), TransformError> {
+    fn finish(&self) -> Result<(), BoxError> {
         let missing = self.found.iter().position(|found| !found.load(Relaxed));
-        missing.map_or(Ok(()), |at| Err(self.transformer.not_found(&self.transformer.replicas[at])))
+        missing.map_or(Ok(()), |at| Err(self.transformer.not_found(&self.transformer.replicas[at]).into()))
     }
 }
 
