@@ -9,6 +9,9 @@ use crate::short_text::same;
 /// Index of a [`Node`].
 pub(super) type NodeIndex = u32;
 
+/// Of so many names one is found sooner by looking at all of them.
+const FEW: usize = 64;
+
 /// From and to where something is in another table.
 pub(super) type Range = (u32, u32);
 
@@ -101,6 +104,11 @@ impl Table {
     }
 
     fn look_up(&self, sorted: &[(Range, NodeIndex)], name: &str) -> Option<NodeIndex> {
+        if sorted.len() <= FEW {
+            // Most names have another length.
+            let is_it = |of: &Range| (of.1 - of.0) as usize == name.len() && same(self.name(*of), name);
+            return sorted.iter().find(|(of, _)| is_it(of)).map(|(_, index)| *index);
+        }
         let index = sorted.binary_search_by(|(other, _)| self.name(*other).cmp(name)).ok()?;
         Some(sorted[index].1)
     }
@@ -111,3 +119,27 @@ fn part<T>(table: &[T], range: Range) -> &[T] {
 }
 
 include!(concat!(env!("OUT_DIR"), "/kubernetes_schema.rs"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_found_among_few_and_among_many() {
+        for count in [0, 1, FEW, FEW + 1] {
+            let name = |index: usize| format!("field-{index:02}{}", "x".repeat(index % 3));
+            let (mut text, mut fields) = (String::new(), Vec::new());
+            for index in 0..count {
+                let start = text.len() as u32;
+                text += &name(index);
+                fields.push(((start, text.len() as u32), index as NodeIndex));
+            }
+            let node = Node { fields: (0, count as u32), ..Node::LEAF };
+            let table = Table { text: text.into(), fields: fields.into(), ..Table::default() };
+            for index in 0..count {
+                assert_eq!(table.field(&node, &name(index)), Some(index as NodeIndex));
+            }
+            assert_eq!(table.field(&node, &name(count)), None);
+        }
+    }
+}

@@ -595,6 +595,10 @@ impl Document {
     /// Appends an item to a sequence (or a raw child to a mapping under construction).
     pub(crate) fn push(&mut self, parent: NodeId, child: NodeId) {
         self.forget_absent_heads(self.cell(parent));
+        self.link(parent, child);
+    }
+
+    fn link(&mut self, parent: NodeId, child: NodeId) {
         self.place_mut(child).next = NONE;
         let last = self.node(parent).b;
         if last == NONE {
@@ -607,8 +611,9 @@ impl Document {
 
     /// Appends an entry without looking for one of the same key.
     pub(crate) fn push_entry(&mut self, map: NodeId, key: NodeId, value: NodeId) {
-        self.push(map, key);
-        self.push(map, value);
+        self.link(map, key);
+        self.link(map, value);
+        self.note_entry(self.cell(map), key, value);
     }
 
     /// Sets `key` to `value`, in place if the key is there, else at the end.

@@ -142,6 +142,23 @@ impl Document {
         }
     }
 
+    /// To be called when the cell `id` has got one entry more.
+    #[inline]
+    pub(super) fn note_entry(&mut self, id: NodeId, key: NodeId, value: NodeId) {
+        let Some(heads) = self.heads.get() else { return };
+        if heads.metadata == NONE || id != self.cell(NodeId(heads.metadata)) {
+            return self.forget_absent_heads(id);
+        }
+        let (is_name, is_namespace) = (self.text(key) == "name", self.text(key) == "namespace");
+        let found = self.head(value);
+        let Some(heads) = self.heads.get_mut() else { return };
+        for (head, is_it) in [(&mut heads.name, is_name), (&mut heads.namespace, is_namespace)] {
+            if is_it && head.id == NONE {
+                *head = found;
+            }
+        }
+    }
+
     /// To be called before the cell `id` gets one child more, which hides none of those it has.
     #[inline]
     pub(super) fn forget_absent_heads(&mut self, id: NodeId) {
@@ -162,6 +179,26 @@ mod tests {
     use super::*;
     use crate::schema::Scope;
     use crate::yaml::Scalar;
+
+    #[test]
+    fn entries_of_metadata_are_noted_as_they_come() {
+        let mut doc = Document::new(Arc::default());
+        let metadata = doc.new_mapping();
+        doc.set(doc.root(), "metadata", metadata);
+        let heads = |doc: &Document| [doc.name(), doc.namespace()].join(",");
+        assert_eq!(heads(&doc), ",");
+        let labels = doc.new_mapping();
+        doc.set_value(labels, "name", Scalar::plain("l"));
+        for (key, text, expected) in
+            [("namespace", "s", ",s"), ("x", "y", ",s"), ("name", "n", "n,s"), ("name", "m", "n,s")]
+        {
+            let (key, value) = (doc.new_scalar(Scalar::plain(key)), doc.new_scalar(Scalar::plain(text)));
+            doc.push_entry(metadata, key, value);
+            assert_eq!(heads(&doc), expected);
+        }
+        doc.set(metadata, "labels", labels);
+        assert_eq!(heads(&doc), "n,s");
+    }
 
     #[test]
     fn what_a_resource_is_follows_every_change() {
