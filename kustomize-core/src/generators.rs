@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::build::{Layer, Target};
 use crate::error::BuildError;
-use crate::generate::{self, BoxError};
+use crate::generate::{self, BoxError, GenerateError, ReadFile};
 use crate::helm::{self, HelmError, Site};
 use crate::kustomization::{HelmChart, HelmGlobals, Kustomization};
 use crate::manifest;
@@ -50,22 +50,24 @@ pub(crate) fn absorb(
 
 fn config_maps(target: &Target<'_>, from: &Kustomization) -> Result<Vec<Resource>, BoxError> {
     let options = from.generator_options.as_ref();
-    let read = |path: &str| target.loader.read(path).map_err(Into::into);
-    let generators = &from.config_map_generator;
-    let mut made = Vec::with_capacity(generators.len());
-    for args in generators {
-        made.push(generate::config_map(args, options, &read)?);
-    }
-    Ok(made)
+    each(target, &from.config_map_generator, |args, read| generate::config_map(args, options, read))
 }
 
 fn secrets(target: &Target<'_>, from: &Kustomization) -> Result<Vec<Resource>, BoxError> {
     let options = from.generator_options.as_ref();
+    each(target, &from.secret_generator, |args, read| generate::secret(args, options, read))
+}
+
+/// What `generate` makes of each entry, with files as the kustomization may read them.
+fn each<A>(
+    target: &Target<'_>,
+    entries: &[A],
+    generate: impl Fn(&A, ReadFile<'_>) -> Result<Resource, GenerateError>,
+) -> Result<Vec<Resource>, BoxError> {
     let read = |path: &str| target.loader.read(path).map_err(Into::into);
-    let generators = &from.secret_generator;
-    let mut made = Vec::with_capacity(generators.len());
-    for args in generators {
-        made.push(generate::secret(args, options, &read)?);
+    let mut made = Vec::with_capacity(entries.len());
+    for args in entries {
+        made.push(generate(args, &read)?);
     }
     Ok(made)
 }
