@@ -19,6 +19,10 @@ use kustomize_core::{BuildOptions, Directory, FileSource, Memory, Renderer, buil
 use tempfile::TempDir;
 use workloads::Workload;
 
+/// As in the example `kustomize`; libyaml has it too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
 }

@@ -173,17 +173,18 @@ pub fn definitions() -> Workload {
             text,
             "---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: things{index}.example.com\n\
              spec:\n  group: example.com\n  names:\n    kind: Thing{index}\n    plural: things{index}\n  scope: Namespaced\n  versions:\n  \
-             - name: v1\n    served: true\n    storage: true\n    schema:\n      openAPIV3Schema:\n        type: object\n        properties:\n"
+             - name: v1\n    schema:\n      openAPIV3Schema:\n        properties:\n"
         )
         .expect("written");
         properties(&mut text, 10, 4, &mut (index * 7));
+        text.push_str("        type: object\n    served: true\n    storage: true\n");
     }
     Workload::new("(e) 2 MB of CRDs", "app")
         .file("app/kustomization.yaml", "resources:\n- crds.yaml\n")
         .file("app/crds.yaml", text)
 }
 
-/// Nested properties, each with a description of a few sentences.
+/// Nested properties, each with a description of a few sentences, in the order in which controller-gen writes them.
 fn properties(text: &mut String, indent: usize, depth: usize, seed: &mut usize) {
     const WORDS: [&str; 8] =
         ["selects", "the resource's", "container", "optional", "when it is", "created", "by default", "value"];
@@ -202,7 +203,7 @@ fn properties(text: &mut String, indent: usize, depth: usize, seed: &mut usize) 
             properties(text, indent + 4, depth - 1, seed);
             writeln!(text, "{pad}  type: object").expect("written");
         } else {
-            writeln!(text, "{pad}  type: string\n{pad}  format: int-or-string\n{pad}  maxLength: 253")
+            writeln!(text, "{pad}  format: int-or-string\n{pad}  maxLength: 253\n{pad}  type: string")
                 .expect("written");
         }
     }

@@ -12,6 +12,11 @@ mod remote;
 
 use std::process::ExitCode;
 
+/// A short build spends much of its time on memory that it touches for the
+/// first time; this one asks the kernel for huge pages.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const HELP: &str = "\
 Manages declarative configuration of Kubernetes.
 

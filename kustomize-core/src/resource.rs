@@ -138,7 +138,8 @@ impl Resource {
 
     /// How long its text is with a separator; about so long if it is not remembered.
     pub(crate) fn yaml_len(&self) -> usize {
-        self.content.printed.get().map_or_else(|| self.doc().node_count() * PRINTED_NODE, |text| text.len() + 4)
+        let about = || self.doc().node_count() * PRINTED_NODE + self.doc().verbatim_len();
+        self.content.printed.get().map_or_else(about, |text| text.len() + 4)
     }
 
     /// Its type, name and namespace as they are now.

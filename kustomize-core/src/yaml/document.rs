@@ -9,13 +9,14 @@
 //! One value may stand in several places, see [`Document::new_link`].
 
 mod heads;
+mod verbatim;
 
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use heads::Heads;
 
 use super::{print, resolve};
-use crate::short_text::same;
+use crate::short_text::{push_str, same};
 
 /// A file's text, shared by the documents that were parsed from it. Aligned so
 /// that threads that count references to it don't take it out of the cache of
@@ -37,12 +38,12 @@ const OWNED: u32 = 1 << 31;
 /// The room that a document makes at first for text of its own, in bytes.
 const FIRST_OWNED: usize = 96;
 
-/// A document of more nodes is not copied when it has been parsed.
-const MOST_COPIED: usize = 4096;
-
-/// Memory for the nodes of a document that is being parsed.
+/// Memory for the nodes and the text of a document that is being parsed.
 #[derive(Debug, Default)]
-pub(crate) struct Room(Vec<Node>);
+pub(crate) struct Room {
+    nodes: Vec<Node>,
+    owned: String,
+}
 
 /// The room for a document of so many nodes and for those that transformers add.
 fn roomy(nodes: usize) -> usize {
@@ -150,6 +151,8 @@ pub(crate) struct Document {
     custom_tags: Vec<(NodeId, Box<str>)>,
     /// Found when somebody asks, and forgotten when they may be others.
     heads: OnceLock<Heads>,
+    /// In the order of their nodes.
+    verbatim: Vec<verbatim::Part>,
 }
 
 /// Documents are copied to be written to, so the copy has room for more.
@@ -162,7 +165,7 @@ impl Clone for Document {
 impl Document {
     /// An empty document over `source`, with an empty mapping as root.
     pub(crate) fn new(source: Arc<SourceText>) -> Self {
-        Self::over(source, Vec::with_capacity(1))
+        Self::over(source, Room { nodes: Vec::with_capacity(1), owned: String::new() })
     }
 
     /// An empty document that comes from no file.
@@ -171,14 +174,14 @@ impl Document {
         Self::new(Arc::clone(&NO_SOURCE))
     }
 
-    /// As [`new`](Self::new), with the nodes in memory that was there before, until
-    /// [`leave_room`](Self::leave_room).
+    /// As [`new`](Self::new), in memory that was there before, until [`leave_room`](Self::leave_room).
     pub(crate) fn in_room(source: Arc<SourceText>, room: &mut Room) -> Self {
-        Self::over(source, std::mem::take(&mut room.0))
+        Self::over(source, std::mem::take(room))
     }
 
-    fn over(source: Arc<SourceText>, mut nodes: Vec<Node>) -> Self {
+    fn over(source: Arc<SourceText>, Room { mut nodes, mut owned }: Room) -> Self {
         nodes.clear();
+        owned.clear();
         nodes.push(Node {
             kind: Kind::Mapping,
             style: Style::Plain,
@@ -189,18 +192,28 @@ impl Document {
             b: NONE,
             next: NONE,
         });
-        let (owned, custom_tags) = (String::new(), Vec::new());
-        Self { source, owned, nodes, root: NodeId(0), custom_tags, heads: OnceLock::new() }
+        let (custom_tags, verbatim) = (Vec::new(), Vec::new());
+        Self { source, owned, nodes, root: NodeId(0), custom_tags, heads: OnceLock::new(), verbatim }
     }
 
     /// A copy with room for so many more nodes, and bytes of text.
     pub(crate) fn with_room(&self, more_nodes: usize, more_text: usize) -> Self {
+        let (nodes, owned) = self.copied(more_nodes, more_text);
+        let (source, custom_tags) = (Arc::clone(&self.source), self.custom_tags.clone());
+        let (heads, verbatim) = (self.heads.clone(), self.verbatim.clone());
+        Self { source, owned, nodes, root: self.root, custom_tags, heads, verbatim }
+    }
+
+    fn copied(&self, more_nodes: usize, more_text: usize) -> (Vec<Node>, String) {
         let mut nodes = Vec::with_capacity(self.nodes.len() + more_nodes);
         nodes.extend_from_slice(&self.nodes);
-        let mut owned = String::with_capacity(self.owned.len() + more_text);
-        owned.push_str(&self.owned);
-        let (source, custom_tags) = (Arc::clone(&self.source), self.custom_tags.clone());
-        Self { source, owned, nodes, root: self.root, custom_tags, heads: self.heads.clone() }
+        let mut owned = String::new();
+        // What it makes room for by itself can wait until there is some.
+        if !self.owned.is_empty() || more_text > FIRST_OWNED {
+            owned.reserve(self.owned.len() + more_text);
+            owned.push_str(&self.owned);
+        }
+        (nodes, owned)
     }
 
     pub(crate) fn root(&self) -> NodeId {
@@ -430,6 +443,20 @@ impl Document {
         self.push_node(node)
     }
 
+    /// The text of its own, for a parser to append to; to be given back to
+    /// [`new_appended_scalar`](Self::new_appended_scalar).
+    pub(crate) fn lend_text(&mut self) -> String {
+        std::mem::take(&mut self.owned)
+    }
+
+    /// A scalar without a tag, in no plain style, whose text is `text[start..]`.
+    pub(crate) fn new_appended_scalar(&mut self, style: Style, text: String, start: usize) -> NodeId {
+        let (a, b) = (start as u32, (text.len() - start) as u32 | OWNED);
+        self.owned = text;
+        let (kind, tag) = (Kind::Scalar, Tag::Implicit);
+        self.push_node(Node { kind, style, tag, flags: 0, offset: NONE, a, b, next: NONE })
+    }
+
     fn scalar_node(&mut self, Scalar { tag, style, text }: Scalar<'_>, next: u32) -> Node {
         let (a, b) = self.own(text);
         Node { kind: Kind::Scalar, style, tag, flags: word_flag(style, text), offset: NONE, a, b, next }
@@ -501,14 +528,11 @@ impl Document {
     }
 
     /// Leaves the memory to the next document and takes as much as this one and
-    /// its transformers need. A large document keeps it.
+    /// its transformers need.
     pub(crate) fn leave_room(&mut self, room: &mut Room) {
-        if self.nodes.len() > MOST_COPIED {
-            return;
-        }
-        let mut nodes = Vec::with_capacity(roomy(self.nodes.len()));
-        nodes.extend_from_slice(&self.nodes);
-        room.0 = std::mem::replace(&mut self.nodes, nodes);
+        let (nodes, owned) = self.copied(roomy(self.nodes.len()) - self.nodes.len(), FIRST_OWNED);
+        room.nodes = std::mem::replace(&mut self.nodes, nodes);
+        room.owned = std::mem::replace(&mut self.owned, owned);
     }
 
     /// Makes room for this many nodes.
@@ -728,7 +752,7 @@ impl Document {
             self.owned.reserve(text.len().max(FIRST_OWNED));
         }
         let start = self.owned.len() as u32;
-        self.owned.push_str(text);
+        push_str(&mut self.owned, text);
         (start, text.len() as u32 | OWNED)
     }
 
@@ -754,7 +778,7 @@ impl Document {
     #[inline]
     fn node_mut(&mut self, id: NodeId) -> &mut Node {
         let cell = self.cell(id);
-        &mut self.nodes[cell.0 as usize]
+        self.place_mut(cell)
     }
 
     /// The place in the tree, which a link does not share: its `next`.
@@ -765,6 +789,7 @@ impl Document {
 
     #[inline]
     fn place_mut(&mut self, id: NodeId) -> &mut Node {
+        self.forget_verbatim(id);
         &mut self.nodes[id.0 as usize]
     }
 }

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use super::error::EmitError;
 use super::scalar::{self, Meaning};
 use super::{Document, Kind, NodeId, Style, Tag, natural};
+use crate::short_text::same;
 use crate::yaml::print::{LONGEST_SIMPLE_KEY, Printer};
 
 /// Appends `id` and what is below it.
@@ -42,6 +43,22 @@ pub(crate) fn emit_in(open: &mut Open, doc: &Document, id: NodeId, out: &mut Vec
     }
     emitter.printer.end_line();
     Ok(())
+}
+
+/// Whether a scalar behind an indicator that ends in `column`, in a collection at `indent`,
+/// is printed as `text`. `scratch` is for what is printed.
+pub(crate) fn is_printed_as(
+    doc: &Document,
+    id: NodeId,
+    (indent, column): (usize, usize),
+    text: &[u8],
+    scratch: &mut Vec<u8>,
+) -> bool {
+    scratch.clear();
+    let printer = Printer::behind_indicator(scratch, indent, column);
+    let mut emitter = Emitter { doc, printer, open: &mut Open::default() };
+    let printed = emitter.scalar(id);
+    printed.is_ok() && same(&scratch[column..], text)
 }
 
 /// The collections that are being printed, from the root inwards; on the heap,
@@ -92,19 +109,34 @@ impl Emitter<'_, '_> {
                 self.printer.word("[]");
                 Ok(())
             }
-            Kind::Mapping => self.open_mapping(id),
-            Kind::Sequence => {
+            kind => {
                 let outer_indent = self.printer.indent;
-                self.printer.indent_for_collection(is_value && !self.printer.indention);
-                self.push(id, Items::List(self.doc.first_child(id)), outer_indent);
+                let is_sequence = kind == Kind::Sequence;
+                self.printer.indent_for_collection(is_sequence && is_value && !self.printer.indention);
+                if self.copy(id) {
+                    self.printer.indent = outer_indent;
+                } else if is_sequence {
+                    self.push(id, Items::List(self.doc.first_child(id)), outer_indent);
+                } else {
+                    self.open_mapping(id, outer_indent)?;
+                }
                 Ok(())
             }
         }
     }
 
-    fn open_mapping(&mut self, id: NodeId) -> Result<(), EmitError> {
-        let outer_indent = self.printer.indent;
-        self.printer.indent_for_collection(false);
+    /// Copies a collection that is printed as it stands in the source.
+    fn copy(&mut self, id: NodeId) -> bool {
+        let Some((text, column)) = self.doc.verbatim(id) else { return false };
+        let is_as_there = self.printer.indent == Some(column);
+        if is_as_there {
+            self.printer.start_line();
+            self.printer.lines(text);
+        }
+        is_as_there
+    }
+
+    fn open_mapping(&mut self, id: NodeId, outer_indent: Option<usize>) -> Result<(), EmitError> {
         let start = self.open.entries.len();
         let is_root = self.open.frames.is_empty();
         for (key, value) in self.doc.entries(id) {
@@ -196,7 +228,7 @@ fn is_canonical(text: &str) -> bool {
 }
 
 /// Whether it is an integer whose text is how it is printed, as nearly all are.
-fn is_number_as_printed(doc: &Document, id: NodeId) -> bool {
+pub(crate) fn is_number_as_printed(doc: &Document, id: NodeId) -> bool {
     doc.style(id) == Style::Plain
         && matches!(doc.raw_tag(id), Tag::Implicit | Tag::Int)
         && is_short_decimal(doc.bytes(id))

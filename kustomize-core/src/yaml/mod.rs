@@ -43,6 +43,7 @@ pub use error::{EmitError, ParseError, Position};
 pub(crate) use events::{Collection, Event, EventKind, Events};
 pub(crate) use from_serde::{Numbers, node as from_serde};
 pub use limits::Limits;
+use memchr::memmem;
 pub(crate) use parse_full::position;
 pub(crate) use presentation::Presentation;
 use resolve::Dialect;
@@ -139,7 +140,7 @@ fn null_document(source: Arc<SourceText>) -> Document {
 }
 
 fn with_unix_line_ends(source: Arc<SourceText>) -> Arc<SourceText> {
-    if source.text.contains('\r') && source.text.contains("\r\n") {
+    if memmem::find(source.text.as_bytes(), b"\r\n").is_some() {
         return Arc::new(SourceText { text: source.text.replace("\r\n", "\n") });
     }
     source

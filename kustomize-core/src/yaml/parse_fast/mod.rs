@@ -8,12 +8,14 @@
 
 mod flow;
 mod scalars;
+mod verbatim;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use memchr::memchr;
 use scalars::PlainEnd;
+use verbatim::AsPrinted;
 
 use super::document::Room;
 use super::print::is_word;
@@ -42,7 +44,8 @@ pub(crate) fn parse(
     let depth = limits.depth.min(MAX_DEPTH);
     let (at, bytes) = (range.start, text.as_bytes());
     let seen = (usize::MAX, Start { at, column: 0 });
-    let mut parser = Parser { text, bytes, at, doc, depth, seen, scratch: String::new() };
+    let as_printed = AsPrinted::of(&range, depth);
+    let mut parser = Parser { text, bytes, at, doc, depth, seen, as_printed };
     let first = parser.skip_start()?;
     let root = parser.node(first, -1)?;
     if parser.next_line().is_some() || parser.at < range.end || parser.doc.node_count() > limits.nodes {
@@ -83,6 +86,13 @@ fn is_harmless(rest: &[u8]) -> bool {
     }
 }
 
+/// How many spaces a text begins with.
+fn spaces(text: &[u8]) -> usize {
+    const BLOCK: [u8; 8] = [b' '; 8];
+    let blocks = text.as_chunks().0.iter().take_while(|block| **block == BLOCK).count() * BLOCK.len();
+    blocks + text[blocks..].iter().take_while(|byte| **byte == b' ').count()
+}
+
 /// Merge keys and nulls.
 fn is_odd_key(key: &[u8]) -> bool {
     matches!(key, b"<<" | b"~" | b"null" | b"Null" | b"NULL")
@@ -104,8 +114,7 @@ struct Parser<'a> {
     depth: usize,
     /// Where the last look at a line was from, and the line.
     seen: (usize, Start),
-    /// For text that is put together, so that it is allocated once.
-    scratch: String,
+    as_printed: AsPrinted,
 }
 
 impl Parser<'_> {
@@ -157,15 +166,18 @@ impl Parser<'_> {
             return Some(self.seen.1);
         }
         loop {
-            let Some(indent) = self.bytes[self.at..].iter().position(|byte| *byte != b' ') else {
-                self.at = self.bytes.len();
-                return None;
-            };
-            match self.bytes[self.at + indent] {
-                b'\n' => self.at += indent + 1,
-                b'#' => self.at = (self.line_end(self.at) + 1).min(self.bytes.len()),
-                b'\t' => return None,
-                _ => return Some(Start { at: self.at + indent, column: indent as isize }),
+            let indent = spaces(&self.bytes[self.at..]);
+            match self.bytes.get(self.at + indent) {
+                Some(b'\n' | b'#') => {
+                    self.note_odd(self.at);
+                    self.at = (self.line_end(self.at + indent) + 1).min(self.bytes.len());
+                }
+                Some(b'\t') => return None,
+                Some(_) => return Some(Start { at: self.at + indent, column: indent as isize }),
+                None => {
+                    self.at = self.bytes.len();
+                    return None;
+                }
             }
         }
     }
@@ -174,6 +186,9 @@ impl Parser<'_> {
     fn end_line(&mut self) -> Option<()> {
         let before = self.at;
         self.skip_spaces();
+        if self.at > before {
+            self.note_odd(before);
+        }
         match self.byte(self.at) {
             b'\n' => {}
             b'#' if self.at > before => self.at = self.line_end(self.at),
@@ -220,6 +235,7 @@ impl Parser<'_> {
         self.depth = self.depth.checked_sub(1)?;
         let mapping = self.doc.new_mapping();
         self.doc.set_offset(mapping, start.at);
+        self.note_key(None, first_key);
         let mut key = first_key;
         let mut last = None;
         loop {
@@ -227,11 +243,16 @@ impl Parser<'_> {
             last = Some(self.doc.append(mapping, last, key));
             last = Some(self.doc.append(mapping, last, value));
             match self.next_line() {
-                Some(line) if line.column == start.column => key = self.key(line)?,
+                Some(line) if line.column == start.column => {
+                    let next = self.key(line)?;
+                    self.note_key(Some(key), next);
+                    key = next;
+                }
                 Some(line) if line.column > start.column => return None,
                 _ => break,
             }
         }
+        self.note_collection(mapping, first_key, start);
         self.depth += 1;
         if merge::has_duplicates(&self.doc, mapping) { None } else { Some(mapping) }
     }
@@ -268,6 +289,13 @@ impl Parser<'_> {
 
     /// What follows the colon that `at` is at, in a mapping at `column`.
     fn value(&mut self, column: isize) -> Option<NodeId> {
+        let behind_colon = self.at + 1;
+        let value = self.read_value(column)?;
+        self.note_value(value, behind_colon, column);
+        Some(value)
+    }
+
+    fn read_value(&mut self, column: isize) -> Option<NodeId> {
         self.at += 1;
         let behind_colon = self.at;
         self.skip_spaces();
@@ -300,7 +328,13 @@ impl Parser<'_> {
     fn value_below(&mut self, behind_colon: usize, column: isize) -> Option<NodeId> {
         let resume = self.at;
         match self.peek_line() {
-            Some(line) if line.column > column => self.node(line, column),
+            Some(line) if line.column > column => {
+                let value = self.node(line, column)?;
+                if line.column != column + 2 || !self.doc.is_mapping(value) {
+                    self.note_odd(line.at);
+                }
+                Some(value)
+            }
             Some(line) if line.column == column && self.byte(line.at) == b'-' && self.is_blank(line.at + 1) => {
                 self.sequence(line)
             }
@@ -331,12 +365,19 @@ impl Parser<'_> {
                 _ => break,
             }
         }
+        self.note_collection(sequence, sequence, start);
         self.depth += 1;
         Some(sequence)
     }
 
     /// What follows the `-` at `dash`.
     fn item(&mut self, dash: Start) -> Option<NodeId> {
+        let item = self.read_item(dash)?;
+        self.note_item(item, dash.at + 1, dash.column);
+        Some(item)
+    }
+
+    fn read_item(&mut self, dash: Start) -> Option<NodeId> {
         self.at = dash.at + 1;
         let behind_dash = self.at;
         self.skip_spaces();

@@ -1,6 +1,6 @@
 //! Scalars of the fast parser.
 
-use super::{NodeId, Parser, Start, Style, Tag};
+use super::{NodeId, Parser, Start, Style, Tag, spaces};
 use crate::yaml::Scalar;
 use crate::yaml::print::is_word_byte;
 
@@ -93,12 +93,15 @@ impl Parser<'_> {
 
     /// Whether the next line that is not empty goes on with a plain scalar.
     fn goes_on(&mut self, outer: isize) -> Option<bool> {
-        let Some(ahead) = self.bytes[self.at..].iter().position(|byte| !matches!(byte, b' ' | b'\n')) else {
-            return Some(false);
-        };
-        let first = self.at + ahead;
-        let column = self.bytes[self.at..first].iter().rev().take_while(|byte| **byte == b' ').count() as isize;
-        match self.bytes[first] {
+        let (mut line, mut column) = (self.at, spaces(&self.bytes[self.at..]));
+        while self.bytes.get(line + column) == Some(&b'\n') {
+            self.note_odd(line);
+            line += column + 1;
+            column = spaces(&self.bytes[line..]);
+        }
+        let (first, column) = (line + column, column as isize);
+        let Some(byte) = self.bytes.get(first) else { return Some(false) };
+        match byte {
             b'\t' => None,
             b'#' => Some(false),
             _ => {
@@ -238,12 +241,12 @@ impl Parser<'_> {
         };
         self.end_line()?;
         let indent = self.block_indent(outer)?;
-        let mut text = std::mem::take(&mut self.scratch);
-        text.clear();
-        let read = self.block_lines(&mut text, indent, style, chomping);
-        let node = read.map(|()| self.text_at(start, style, &text));
-        self.scratch = text;
-        node
+        let mut text = self.doc.lend_text();
+        let before = text.len();
+        self.block_lines(&mut text, indent, style, chomping)?;
+        let node = self.doc.new_appended_scalar(style, text, before);
+        self.doc.set_offset(node, start);
+        Some(node)
     }
 
     /// The indentation of the first line that is not empty. Gives up where
@@ -251,8 +254,8 @@ impl Parser<'_> {
     fn block_indent(&self, outer: isize) -> Option<usize> {
         let (mut line, mut deepest) = (self.at, 0);
         loop {
-            let indent = self.bytes[line..].iter().position(|byte| *byte != b' ')?;
-            match self.bytes[line + indent] {
+            let indent = spaces(&self.bytes[line..]);
+            match *self.bytes.get(line + indent)? {
                 b'\n' => deepest = deepest.max(indent),
                 b'\t' => return None,
                 _ => return (indent as isize > outer && indent > 0 && indent >= deepest).then_some(indent),
@@ -264,7 +267,8 @@ impl Parser<'_> {
     fn block_lines(&mut self, text: &mut String, indent: usize, style: Style, chomping: u8) -> Option<()> {
         let (mut empty_lines, mut has_break, mut was_indented) = (0, false, false);
         loop {
-            let spaces = self.bytes[self.at..].iter().take(indent).take_while(|byte| **byte == b' ').count();
+            let end = self.bytes.len().min(self.at + indent);
+            let spaces = spaces(&self.bytes[self.at..end]);
             let line = self.at + spaces;
             if line == self.bytes.len() {
                 self.at = line;

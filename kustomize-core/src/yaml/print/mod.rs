@@ -8,11 +8,13 @@ mod write;
 
 use analysis::Analysis;
 pub(crate) use analysis::{Place, is_block_allowed, quotes_v3};
+use memchr::memrchr;
 use simple::Simple;
 pub(crate) use simple::{is_word, is_word_byte};
 pub(crate) use through_json::through_json;
 
 use super::Style;
+use crate::short_text::{append, append_spaces};
 
 /// Where go-yaml v2 begins to fold.
 const BEST_WIDTH: usize = 80;
@@ -49,6 +51,13 @@ impl<'o> Printer<'o> {
             indention: true,
             header_comment,
         }
+    }
+
+    /// In a collection at `indent`, behind the indicator (`-` or a key's colon) that ends in `column`.
+    pub(crate) fn behind_indicator(out: &'o mut Vec<u8>, indent: usize, column: usize) -> Self {
+        append_spaces(out, column);
+        let indent = Some(indent);
+        Self { indent, line_start: 0, whitespace: false, indention: false, ..Self::new(out) }
     }
 
     /// Never folds, which is how kyaml sets up yaml.v3.
@@ -116,7 +125,7 @@ impl<'o> Printer<'o> {
             self.line_break();
         }
         let column = self.out.len() - self.line_start;
-        self.out.resize(self.out.len() + indent.saturating_sub(column), b' ');
+        append_spaces(self.out, indent.saturating_sub(column));
         self.whitespace = true;
         self.indention = true;
     }
@@ -189,7 +198,17 @@ impl<'o> Printer<'o> {
     /// Text that is written as it is.
     pub(crate) fn word(&mut self, text: impl AsRef<[u8]>) {
         self.space();
-        self.out.extend_from_slice(text.as_ref());
+        append(self.out, text.as_ref());
+        self.whitespace = false;
+        self.indention = false;
+    }
+
+    /// Lines that are written as they are, the first of them where the line is now.
+    pub(crate) fn lines(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+        if let Some(line_feed) = memrchr(b'\n', text.as_bytes()) {
+            self.line_start = self.out.len() - (text.len() - line_feed - 1);
+        }
         self.whitespace = false;
         self.indention = false;
     }

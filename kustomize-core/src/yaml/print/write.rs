@@ -4,6 +4,7 @@ use memchr::{memchr, memchr_iter};
 
 use super::Printer;
 use super::analysis::{is_break, needs_escape};
+use crate::short_text::append_spaces;
 
 impl Printer<'_> {
     /// The indentation of a scalar's further lines.
@@ -179,7 +180,7 @@ impl Printer<'_> {
                     self.line_with_separators(line, indent)
                 }
                 line => {
-                    self.out.resize(self.out.len() + indent, b' ');
+                    append_spaces(self.out, indent);
                     self.out.extend_from_slice(line.as_bytes());
                 }
             }
