@@ -8,18 +8,19 @@ pub(crate) fn same(one: impl AsRef<[u8]>, other: impl AsRef<[u8]>) -> bool {
     if one.len() != other.len() {
         return false;
     }
+    if let (Some(end), Some(other_end)) = (one.last_chunk::<16>(), other.last_chunk::<16>()) {
+        let (chunks, other_chunks) = (one.as_chunks::<16>().0, other.as_chunks::<16>().0);
+        return end == other_end && chunks.iter().zip(other_chunks).all(|(one, other)| one == other);
+    }
     if let (Some(end), Some(other_end)) = (one.last_chunk::<8>(), other.last_chunk::<8>()) {
-        return end == other_end && one.chunks(8).zip(other.chunks(8)).all(|(one, other)| same_chunk(one, other));
+        return end == other_end && one.first_chunk::<8>() == other.first_chunk::<8>();
     }
     same_chunk(one, other)
 }
 
-/// [`same`] for at most eight bytes of one length.
+/// [`same`] for less than eight bytes of one length.
 #[inline]
 fn same_chunk(one: &[u8], other: &[u8]) -> bool {
-    if let (Some(one), Some(other)) = (one.first_chunk::<8>(), other.first_chunk::<8>()) {
-        return one == other;
-    }
     if let (Some(start), Some(other_start)) = (one.first_chunk::<4>(), other.first_chunk::<4>()) {
         return start == other_start && one.last_chunk::<4>() == other.last_chunk::<4>();
     }

@@ -70,9 +70,9 @@ pub(crate) fn is_simple_text(bytes: &[u8]) -> bool {
     })
 }
 
+/// As a signed number, what is not ASCII is less than any control character.
 fn is_suspicious(byte: u8) -> bool {
-    let is_control = (byte < 0x20) & (byte != b'\n') & (byte != b'\t') | (byte == 0x7F);
-    is_control | (byte == 0xC2) | (byte == 0xE2) | (byte == 0xEF)
+    ((byte as i8) < 0x20) & (byte != b'\n') & (byte != b'\t') | (byte == 0x7F)
 }
 
 /// Whether a character that begins with a suspicious byte is nothing special.
@@ -82,7 +82,8 @@ fn is_harmless(rest: &[u8]) -> bool {
         [0xE2, 0x80, next, ..] => !matches!(next, 0xA8 | 0xA9),
         [0xE2, ..] => true,
         [0xEF, next, ..] => !matches!(next, 0xBB | 0xBF),
-        _ => false,
+        [byte, ..] => !byte.is_ascii(),
+        [] => true,
     }
 }
 

@@ -227,7 +227,8 @@ impl Parser<'_> {
         Some(())
     }
 
-    /// A literal or folded block in a collection at column `outer`.
+    /// A literal or folded block in a collection at column `outer`. What it stands like,
+    /// but for what is in it, is [noted](Parser::note_odd) here if a literal one is not printed so.
     pub(super) fn block_scalar(&mut self, outer: isize) -> Option<NodeId> {
         let start = self.at;
         let style = if self.bytes[start] == b'|' { Style::Literal } else { Style::Folded };
@@ -240,12 +241,23 @@ impl Parser<'_> {
             _ => b' ',
         };
         self.end_line()?;
-        let indent = self.block_indent(outer)?;
+        let (lines, indent) = (self.at, self.block_indent(outer)?);
         let mut text = self.doc.lend_text();
         let before = text.len();
         self.block_lines(&mut text, indent, style, chomping)?;
+        let ends_line = text.ends_with('\n');
         let node = self.doc.new_appended_scalar(style, text, before);
         self.doc.set_offset(node, start);
+        let is_as_printed = indent as isize == outer + 2
+            && self.bytes[lines] != b'\n'
+            && match chomping {
+                b'-' => true,
+                b' ' => ends_line,
+                _ => false,
+            };
+        if !is_as_printed {
+            self.note_odd(start);
+        }
         Some(node)
     }
 
@@ -275,6 +287,9 @@ impl Parser<'_> {
                 break;
             }
             if self.bytes[line] == b'\n' {
+                if spaces > 0 {
+                    self.note_odd(line);
+                }
                 empty_lines += 1;
                 self.at = line + 1;
                 continue;
@@ -298,6 +313,9 @@ impl Parser<'_> {
             text.push_str(&self.text[line..end]);
             has_break = end < self.bytes.len();
             self.at = (end + 1).min(self.bytes.len());
+        }
+        if empty_lines > 0 {
+            self.note_odd(self.at - 1);
         }
         if chomping != b'-' && has_break {
             text.push('\n');

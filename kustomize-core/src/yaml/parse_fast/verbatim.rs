@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use memchr::memrchr;
 
-use super::{NodeId, Parser, Start};
-use crate::yaml::print::LONGEST_SIMPLE_KEY;
+use super::{NodeId, Parser, Start, Style};
+use crate::yaml::print::{self, LONGEST_SIMPLE_KEY};
 use crate::yaml::{emit, natural};
 
 /// In smaller documents nothing is looked for, in bytes.
@@ -95,6 +95,9 @@ impl Parser<'_> {
         }
         if doc.is_word(value) || emit::is_number_as_printed(doc, value) {
             return is_on_line(doc.bytes(value).len());
+        }
+        if doc.style(value) == Style::Literal {
+            return print::is_lines(doc.text(value));
         }
         let Some((b'\n', text)) = self.bytes[behind..self.at].split_last() else { return false };
         let line = memrchr(b'\n', &self.bytes[..behind]).map_or(0, |line_feed| line_feed + 1);

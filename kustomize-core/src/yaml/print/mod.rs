@@ -10,7 +10,7 @@ use analysis::Analysis;
 pub(crate) use analysis::{Place, is_block_allowed, quotes_v3};
 use memchr::memrchr;
 use simple::Simple;
-pub(crate) use simple::{is_word, is_word_byte};
+pub(crate) use simple::{is_lines, is_word, is_word_byte};
 pub(crate) use through_json::through_json;
 
 use super::Style;

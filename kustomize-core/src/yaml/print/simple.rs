@@ -25,7 +25,8 @@ const INDICATOR: u8 = 4;
 const OTHER: u8 = 8;
 
 const fn class(byte: u8) -> u8 {
-    let is_other = (byte < b' ') & (byte != b'\n') | (byte >= 0x7F);
+    // As a signed number, what is not ASCII is less than any control character.
+    let is_other = ((byte as i8) < 0x20) & (byte != b'\n') | (byte == 0x7F);
     let is_indicator = (byte == b':') | (byte == b'#');
     let (space, line_feed) = ((byte == b' ') as u8 * SPACE, (byte == b'\n') as u8 * LINE_FEED);
     let (indicator, other) = (is_indicator as u8 * INDICATOR, is_other as u8 * OTHER);
@@ -66,6 +67,11 @@ pub(crate) const fn is_word_byte(byte: u8) -> bool {
 pub(crate) fn is_word(text: &str) -> bool {
     let first = text.as_bytes().first().copied().unwrap_or_default();
     (first.is_ascii_alphanumeric() || matches!(first, b'_' | b'/' | b'-')) && is_plain_start(first, text)
+}
+
+/// Whether a string is printed as a literal block.
+pub(crate) fn is_lines(text: &str) -> bool {
+    Simple::of(text) == Simple::Lines
 }
 
 impl Simple {
