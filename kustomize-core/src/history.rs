@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::ahead;
+
 /// What kustomize keeps in `internal.config.kubernetes.io/*` annotations while
 /// it builds; here beside the manifest, so that it need not be parsed or stripped.
 #[derive(Debug, Clone, Default)]
@@ -122,6 +124,11 @@ impl PreviousIds {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Asks for their memory, see [`ahead`].
+    pub(crate) fn fetch(&self) {
+        ahead::fetch(self.0.as_bytes());
     }
 
     /// About how much memory they take.

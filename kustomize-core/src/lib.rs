@@ -42,6 +42,7 @@
 //! - `kustomize localize`, `cfg` and `fn` have no counterpart yet.
 //! - Error messages are not kustomize's own.
 
+mod ahead;
 mod build;
 mod by_address;
 mod cache;

@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use foldhash::fast::RandomState;
 use foldhash::{HashMap, HashMapExt, HashSet};
 
+use crate::ahead;
 use crate::config::{NameReferences, PathTree, Specs, TransformerConfig, is_in_head};
 use crate::id::Gvk;
 use crate::positions::Positions;
@@ -175,7 +176,7 @@ impl<'a> Search<'a> {
         look: impl Fn(&Resource) -> Option<T>,
     ) -> Result<Part<T>, TransformError> {
         let mut seen = Vec::with_capacity(referrers.len());
-        for (index, resource) in referrers.clone().zip(&self.known.resources[referrers]) {
+        for (index, resource) in referrers.clone().zip(ahead::each(&self.known.resources[referrers])) {
             self.edits_metadata = false;
             self.search(index, resource, references)?;
             seen.push(if self.edits_metadata { None } else { look(resource) });
@@ -430,7 +431,7 @@ impl<'a> PreviousNames<'a> {
         let hasher = RandomState::default();
         let parts = threads.ranges(resources.len(), |part| {
             let mut entries = Vec::with_capacity(2 * part.len());
-            for (resource, index) in resources[part.clone()].iter().zip(part) {
+            for (resource, index) in ahead::each_id(&resources[part.clone()]).zip(part) {
                 let namespace = resource.effective_namespace(schema);
                 let entry = |name| (hasher.hash_one(name), Entry { name, resource: index as u32, namespace });
                 entries.extend(names_of(resource).map(entry));

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::ahead;
 use crate::history::{History, PreviousId};
 use crate::id::{Gvk, ResourceId};
 use crate::origin::{Origin, Place};
@@ -99,6 +100,22 @@ impl Resource {
     /// Tells apart resources that share no manifest, as long as they live.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.content).addr()
+    }
+
+    /// Asks for what it has in one place, see [`ahead`].
+    pub(crate) fn fetch(&self) {
+        let Content { doc, history, place, printed } = &*self.content;
+        doc.fetch();
+        ahead::fetch_line(history);
+        ahead::fetch_line(&history.previous);
+        ahead::fetch_line(place);
+        ahead::fetch_line(printed);
+    }
+
+    /// Asks for the rest, once that is there.
+    pub(crate) fn fetch_rest(&self) {
+        self.doc().fetch_content();
+        self.history().previous.fetch();
     }
 
     /// About how much memory it takes, with its printed text but without the file's.

@@ -7,6 +7,7 @@ use std::ops::Range;
 use foldhash::fast::RandomState;
 use foldhash::{HashSet, HashSetExt};
 
+use crate::ahead;
 use crate::error::BuildError;
 use crate::history::{Behavior, PreviousId};
 use crate::merge_metadata::take_over;
@@ -107,7 +108,7 @@ impl ResourceSet {
         let room = room.iter().map(Resource::yaml_len).sum();
         let separator = |at| if at > 0 { SEPARATOR } else { "" };
         let (mut out, mut open) = (Vec::with_capacity(room), yaml::Open::default());
-        for (at, resource) in part.zip(resources) {
+        for (at, resource) in part.zip(ahead::each(resources)) {
             out.extend_from_slice(separator(at).as_bytes());
             resource.write_yaml(&mut out, &mut open).map_err(|source| unprintable(resource, source))?;
         }
@@ -466,7 +467,7 @@ impl Index {
     /// The hashes of current ids.
     fn hashes(&self, resources: &[Resource], schema: &Schema, threads: Threads) -> Vec<IdHash> {
         let hash = |resource: &Resource| self.id_hash(&Id::current(resource, schema));
-        threads.ranges(resources.len(), |part| resources[part].iter().map(hash).collect::<Vec<_>>()).concat()
+        threads.ranges(resources.len(), |part| ahead::each_id(&resources[part]).map(hash).collect::<Vec<_>>()).concat()
     }
 
     fn hash(&self, of: &impl Hash) -> u64 {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::ahead;
 use crate::build::Target;
 use crate::config::TransformerConfig;
 use crate::error::BuildError;
@@ -233,7 +234,9 @@ struct Part {
 
 fn run_part(steps: &[Step], each: &mut [Box<dyn EachResource + '_>], resources: &mut [Resource]) -> Part {
     let mut part = Part::default();
-    for resource in resources {
+    for at in 0..resources.len() {
+        ahead::fetch_after(resources, at);
+        let resource = &mut resources[at];
         let end = part.failed.as_ref().map_or(each.len(), |(at, _)| *at);
         for (at, (each, step)) in each.iter_mut().zip(steps).take(end).enumerate() {
             if let Err(error) = each.transform(resource) {

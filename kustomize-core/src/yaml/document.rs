@@ -16,6 +16,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use heads::Heads;
 
 use super::{print, resolve};
+use crate::ahead;
 use crate::short_text::{push_str, same};
 
 /// A file's text, shared by the documents that were parsed from it. Aligned so
@@ -543,6 +544,18 @@ impl Document {
     /// Makes room for this many bytes of text.
     pub(crate) fn reserve_text(&mut self, bytes: usize) {
         self.owned.reserve(bytes);
+    }
+
+    /// Asks for its own memory, see [`ahead`].
+    pub(crate) fn fetch(&self) {
+        ahead::fetch_line(&self.nodes);
+        ahead::fetch_line(&self.heads);
+    }
+
+    /// Asks for its nodes and texts.
+    pub(crate) fn fetch_content(&self) {
+        ahead::fetch(&self.nodes);
+        ahead::fetch(self.owned.as_bytes());
     }
 
     /// How many nodes there are, those without a place included.
