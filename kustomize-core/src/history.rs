@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::ahead;
+use crate::short_text::push_str;
 
 /// What kustomize keeps in `internal.config.kubernetes.io/*` annotations while
 /// it builds; here beside the manifest, so that it need not be parsed or stripped.
@@ -89,7 +90,7 @@ impl PreviousIds {
         };
         let parts = || id.parts().into_iter().zip(is_new);
         parts().for_each(|(text, is_new)| self.push_length(if is_new { text.len() as u32 + 1 } else { SAME }));
-        parts().filter(|(_, is_new)| *is_new).for_each(|(text, _)| self.0.push_str(text));
+        parts().filter(|(_, is_new)| *is_new).for_each(|(text, _)| push_str(&mut self.0, text));
     }
 
     fn push_length(&mut self, mut length: u32) {
@@ -106,12 +107,11 @@ impl PreviousIds {
             if rest.is_empty() {
                 return None;
             }
-            let lengths: [u32; 3] = std::array::from_fn(|_| take_length(&mut rest));
+            let [kind, name, namespace] = take_lengths(&mut rest);
             let mut take = |length: u32, last| match length {
                 SAME => last,
                 _ => take_text(&mut rest, length as usize - 1),
             };
-            let [kind, name, namespace] = lengths;
             let (kind, name) = (take(kind, last.kind), take(name, last.name));
             last = PreviousId { kind, name, namespace: take(namespace, last.namespace) };
             Some(last)
@@ -141,6 +141,14 @@ impl<'a> PreviousId<'a> {
     fn parts(self) -> [&'a str; 3] {
         [self.kind, self.name, self.namespace]
     }
+}
+
+fn take_lengths(rest: &mut &str) -> [u32; 3] {
+    if let Some(lengths) = rest.as_bytes().first_chunk::<3>().filter(|lengths| lengths.is_ascii()) {
+        *rest = &rest[3..];
+        return lengths.map(u32::from);
+    }
+    std::array::from_fn(|_| take_length(rest))
 }
 
 fn take_length(rest: &mut &str) -> u32 {

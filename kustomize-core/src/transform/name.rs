@@ -100,10 +100,12 @@ impl<'a> Affix<'a> {
 
 impl EachResource for Affix<'_> {
     fn transform(&mut self, resource: &mut Resource) -> Result<(), BoxError> {
-        if is_never_renamed(resource) {
+        let specs = self.specs;
+        let kind = resource.original_kind();
+        if is_never_renamed(resource, kind) {
             return Ok(());
         }
-        for tree in self.specs.trees(resource.original_kind()) {
+        for tree in specs.trees(kind) {
             let matching = tree.for_version(resource.api_version());
             bits(matching).try_for_each(|spec| self.add_to(resource, tree, spec))?;
         }
@@ -116,8 +118,8 @@ impl EachResource for Affix<'_> {
 }
 
 /// Types whose names are fixed by what they are.
-fn is_never_renamed(resource: &Resource) -> bool {
-    match resource.original_kind() {
+fn is_never_renamed(resource: &Resource, original_kind: &str) -> bool {
+    match original_kind {
         "CustomResourceDefinition" | "Namespace" => true,
         "APIService" => resource.group_version().0 == "apiregistration.k8s.io",
         _ => false,
