@@ -80,3 +80,47 @@ fn check(kustomization: &Path, resource: &Resource) -> Result<(), BuildError> {
     let id = Box::new(resource.original_id());
     Err(BuildError::Broken { kustomization: kustomization.to_owned(), id, problem })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{BuildOptions, Memory, build};
+
+    const LOCAL: &str =
+        "{apiVersion: v1, kind: L, metadata: {name: l, annotations: {config.kubernetes.io/local-config: \"true\"}}}";
+
+    /// With a local resource nothing is found done, and everything is looked at once more.
+    fn built(field: &str, local: &str) -> String {
+        let files = Memory::new()
+            .with(
+                "kustomization.yaml",
+                "resources: [all.yaml, local.yaml]\nnamePrefix: \"1\"\nconfigurations: [names.yaml]\n\
+                 commonAnnotations: {ref: e3}\n",
+            )
+            .with(
+                "names.yaml",
+                format!("nameReference: [{{kind: A, fieldSpecs: [{{path: {field}, kind: Deployment}}]}}]"),
+            )
+            .with("local.yaml", local)
+            .with(
+                "all.yaml",
+                "{apiVersion: x/v1, kind: A, metadata: {name: e3}}\n---\n\
+                 {apiVersion: apps/v1, kind: Deployment, metadata: {name: d}, spec: {template: {spec: {use: e3}}}}\n",
+            );
+        build(&files, "", &BuildOptions::new()).expect("builds").resources.to_yaml().expect("printable")
+    }
+
+    #[test]
+    fn edited_references_are_looked_at_after_the_edit() {
+        for (field, annotation) in [
+            ("spec/template/spec/use", "    ref: e3\n"),
+            ("metadata/annotations/ref", "    ref: \"1e3\"\n"),
+            // It is the same value.
+            ("spec/template/metadata/annotations/ref", "    ref: \"1e3\"\n"),
+        ] {
+            let built = [built(field, ""), built(field, LOCAL)];
+            assert_eq!(built[0], built[1], "{field}");
+            let deployment = built[0].split("---").find(|resource| resource.contains("Deployment")).expect("built");
+            assert!(deployment.contains(annotation), "{deployment}");
+        }
+    }
+}

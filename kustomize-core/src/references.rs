@@ -98,7 +98,7 @@ impl<'a> Known<'a> {
 struct Search<'a> {
     known: &'a Known<'a>,
     edits: Vec<Edit>,
-    /// Whether edits of the resource at hand may be of what it is or of its metadata.
+    /// Whether edits of the resource at hand may be of its type or, by their path, of its metadata.
     edits_metadata: bool,
     found: Found,
     candidates: Vec<usize>,
@@ -178,8 +178,11 @@ impl<'a> Search<'a> {
         let mut seen = Vec::with_capacity(referrers.len());
         for (index, resource) in referrers.clone().zip(ahead::each(&self.known.resources[referrers])) {
             self.edits_metadata = false;
+            let edits = self.edits.len();
             self.search(index, resource, references)?;
-            seen.push(if self.edits_metadata { None } else { look(resource) });
+            let mut edits = self.edits[edits..].iter();
+            let is_other = self.edits_metadata || edits.any(|edit| is_in_metadata(resource, edit.node));
+            seen.push(if is_other { None } else { look(resource) });
         }
         Ok(Part { edits: self.edits, seen })
     }
@@ -502,6 +505,14 @@ impl Edit {
             }
         }
     }
+}
+
+/// Whether a field of the metadata, or a label or annotation, has this value, perhaps as a link.
+fn is_in_metadata(resource: &Resource, node: NodeId) -> bool {
+    let doc = resource.doc();
+    let is_it = |value| doc.is_linked(value, node);
+    let mut fields = resource.metadata().into_iter().flat_map(|metadata| doc.entries(metadata));
+    fields.any(|(_, field)| is_it(field) || doc.entries(field).any(|(_, value)| is_it(value)))
 }
 
 fn add_namespace(doc: &mut Document, map: NodeId, namespace: &str) {

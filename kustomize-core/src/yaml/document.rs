@@ -436,6 +436,11 @@ impl Document {
         self.get(map, key).filter(|id| self.is_scalar(*id)).map(|id| self.text(id))
     }
 
+    /// Whether both places hold one value, so that who writes to one writes to the other.
+    pub(crate) fn is_linked(&self, one: NodeId, other: NodeId) -> bool {
+        self.cell(one) == self.cell(other)
+    }
+
     // ---- writing ----
 
     /// A scalar that is in no collection yet.
