@@ -27,29 +27,26 @@ fn same_chunk(one: &[u8], other: &[u8]) -> bool {
     one.iter().zip(other).all(|(one, other)| one == other)
 }
 
-/// Appends a text that is probably short, as `extend_from_slice` does.
+/// Appends the first `len` bytes of `text`, which are probably few. What is behind
+/// them is copied with them and taken off again: for a number of bytes that is known,
+/// nothing has to be called.
 #[inline]
-pub(crate) fn append(out: &mut Vec<u8>, text: &[u8]) {
-    match text.len() {
-        0..4 => text.iter().for_each(|byte| out.push(*byte)),
-        4..8 => append_ends::<4>(out, text),
-        8..17 => append_ends::<8>(out, text),
-        17..33 => append_ends::<16>(out, text),
-        _ => out.extend_from_slice(text),
+pub(crate) fn append(out: &mut Vec<u8>, text: &[u8], len: usize) {
+    match (text.first_chunk::<16>(), text.first_chunk::<32>()) {
+        (Some(chunk), _) if len <= 16 => append_start(out, chunk, len),
+        (_, Some(chunk)) if len <= 32 => append_start(out, chunk, len),
+        _ => out.extend_from_slice(&text[..len]),
     }
 }
 
-/// Appends `N` to twice `N` bytes: the first `N` and, over some of them, the last.
 #[inline]
-fn append_ends<const N: usize>(out: &mut Vec<u8>, text: &[u8]) {
-    let (Some(start), Some(end)) = (text.first_chunk::<N>(), text.last_chunk::<N>()) else { return };
-    let before_end = out.len() + text.len() - N;
-    out.extend_from_slice(start);
-    out.truncate(before_end);
-    out.extend_from_slice(end);
+fn append_start<const N: usize>(out: &mut Vec<u8>, chunk: &[u8; N], len: usize) {
+    let end = out.len() + len;
+    out.extend_from_slice(chunk);
+    out.truncate(end);
 }
 
-/// As [`append`], to a string.
+/// Appends a text that is probably short, as `String::push_str` does.
 #[inline]
 pub(crate) fn push_str(out: &mut String, text: &str) {
     match text.len() {
@@ -73,12 +70,11 @@ fn push_ends<const N: usize>(out: &mut String, text: &str) {
 /// Appends so many spaces.
 #[inline]
 pub(crate) fn append_spaces(out: &mut Vec<u8>, count: usize) {
-    let end = out.len() + count;
-    out.extend_from_slice(&[b' '; 16]);
-    if count > 16 {
-        out.resize(end, b' ');
+    if count <= 16 {
+        append_start(out, &[b' '; 16], count);
+    } else {
+        out.resize(out.len() + count, b' ');
     }
-    out.truncate(end);
 }
 
 #[cfg(test)]
@@ -97,9 +93,9 @@ mod tests {
         }
 
         #[test]
-        fn what_is_appended_is_all_of_it(before in "[a-cé]{0,40}", text in "[a-cé]{0,70}", spaces in 0..40_usize) {
+        fn what_is_appended_is_all_of_it(before in "[a-cé]{0,40}", text in "[a-cé]{0,70}", behind in "[a-c]{0,40}", spaces in 0..40_usize) {
             let mut bytes = before.clone().into_bytes();
-            append(&mut bytes, text.as_bytes());
+            append(&mut bytes, (text.clone() + &behind).as_bytes(), text.len());
             append_spaces(&mut bytes, spaces);
             let mut string = before.clone();
             push_str(&mut string, &text);

@@ -1,4 +1,5 @@
-//! Any bytes as a manifest: read or refused, and what was read can be printed and read again.
+//! Any bytes as a manifest: read or refused, and what was read can be printed and read again. In a large
+//! document, what is printed as it stands is copied: with a long comment before it, it is printed as without.
 #![no_main]
 
 use kustomize_core::{BuildOptions, Memory, build};
@@ -9,7 +10,17 @@ fn render(manifest: &[u8]) -> Option<String> {
     build(&files, "", &BuildOptions::new()).ok()?.resources.to_yaml().ok()
 }
 
+fn is_comment_allowed_before(manifest: &[u8]) -> bool {
+    // A byte order mark and directives stand at the beginning.
+    !manifest.starts_with(b"\xEF\xBB\xBF") && !manifest.contains(&b'%')
+}
+
 fuzz_target!(|manifest: &[u8]| {
+    if is_comment_allowed_before(manifest) {
+        let comment = format!("# {}\n", "x".repeat(4096));
+        let large = [comment.as_bytes(), manifest].concat();
+        assert_eq!(render(&large), render(manifest), "printed otherwise behind a comment");
+    }
     // A version without a value is printed as `null`, which sorts as that text the next time, or is refused.
     if let Some(printed) = render(manifest).filter(|printed| !printed.contains("apiVersion: null\n")) {
         assert_eq!(render(printed.as_bytes()).as_deref(), Some(printed.as_str()), "printed otherwise the second time");

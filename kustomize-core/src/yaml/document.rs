@@ -266,6 +266,16 @@ impl Document {
         if node.kind != Kind::Scalar { b"" } else { self.span_bytes(node.a, node.b) }
     }
 
+    /// The bytes from where the text of a scalar begins, and how many of them are its text.
+    #[inline]
+    pub(crate) fn bytes_on(&self, id: NodeId) -> (&[u8], usize) {
+        let node = self.node(id);
+        if node.kind != Kind::Scalar {
+            return (b"", 0);
+        }
+        (&self.buffer(node.b).as_bytes()[node.a as usize..], (node.b & !OWNED) as usize)
+    }
+
     #[inline]
     fn span_bytes(&self, start: u32, len: u32) -> &[u8] {
         let (start, end) = (start as usize, (start + (len & !OWNED)) as usize);

@@ -126,6 +126,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Copies a collection that is printed as it stands in the source.
+    #[inline]
     fn copy(&mut self, id: NodeId) -> bool {
         let Some((text, column)) = self.doc.verbatim(id) else { return false };
         let is_as_there = self.printer.indent == Some(column);
@@ -183,9 +184,10 @@ impl Emitter<'_, '_> {
 
     fn entry(&mut self, key: NodeId, value: NodeId) -> Result<(), EmitError> {
         self.printer.start_line();
-        let text = self.doc.bytes(key);
-        if self.doc.is_word(key) && text.len() <= LONGEST_SIMPLE_KEY {
-            self.printer.word_key(text);
+        let (text, len) = self.doc.bytes_on(key);
+        if self.doc.is_word(key) && len <= LONGEST_SIMPLE_KEY {
+            self.printer.word_of(text, len);
+            self.printer.colon();
         } else {
             self.printer.key(self.doc.text(key)).map_err(|character| self.character(key, character))?;
         }
@@ -201,7 +203,8 @@ impl Emitter<'_, '_> {
     fn scalar(&mut self, id: NodeId) -> Result<(), EmitError> {
         let doc = self.doc;
         if doc.is_word(id) || is_number_as_printed(doc, id) {
-            self.printer.word(doc.bytes(id));
+            let (text, len) = doc.bytes_on(id);
+            self.printer.word_of(text, len);
             return Ok(());
         }
         match scalar::meaning(doc, id, self.in_flow())? {

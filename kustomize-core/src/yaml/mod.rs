@@ -117,11 +117,10 @@ pub(crate) fn parse_text_as_written(
 /// without a document is a null.
 pub(crate) fn parse_v2(source: Arc<SourceText>, limits: &Limits) -> Result<Document, ParseError> {
     check_size(&source, limits)?;
-    let range = 0..source.text.len();
-    match parse_fast::parse(&source, range.clone(), limits, &mut Room::default()).and_then(settle::settled) {
+    match parse_fast::parse_only(&source, limits).and_then(settle::settled) {
         Some(document) => Ok(document),
         None => {
-            let document = parse_full::parse(&source, range, Dialect::V2, limits)?;
+            let document = parse_full::parse(&source, 0..source.text.len(), Dialect::V2, limits)?;
             Ok(document.unwrap_or_else(|| null_document(source)))
         }
     }

@@ -33,7 +33,12 @@ impl Document {
 
     /// What a collection is printed as if it begins in the column that it has in the
     /// source, and that column.
+    #[inline]
     pub(crate) fn verbatim(&self, collection: NodeId) -> Option<(&str, usize)> {
+        if self.verbatim.is_empty() { None } else { self.find_verbatim(collection) }
+    }
+
+    fn find_verbatim(&self, collection: NodeId) -> Option<(&str, usize)> {
         let at = self.verbatim.binary_search_by_key(&collection.0, |part| part.collection).ok()?;
         let (start, end) = self.verbatim[at].text;
         let before = &self.source.text[..start as usize];
@@ -51,7 +56,12 @@ impl Document {
     pub(super) fn forget_verbatim(&mut self, id: NodeId) {
         // New nodes come behind all parts.
         if self.verbatim.last().is_some_and(|last| id.0 < last.end) {
-            self.verbatim.retain(|part| !(part.first..part.end).contains(&id.0));
+            self.forget_part(id);
         }
+    }
+
+    #[cold]
+    fn forget_part(&mut self, id: NodeId) {
+        self.verbatim.retain(|part| !(part.first..part.end).contains(&id.0));
     }
 }

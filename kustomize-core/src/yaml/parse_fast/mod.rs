@@ -34,6 +34,28 @@ pub(crate) fn parse(
     limits: &Limits,
     room: &mut Room,
 ) -> Option<Document> {
+    let as_printed = AsPrinted::of(&range, depth(limits));
+    parse_with(as_printed, source, range, limits, room)
+}
+
+/// The same for a document that is not going to be printed.
+pub(crate) fn parse_only(source: &Arc<SourceText>, limits: &Limits) -> Option<Document> {
+    let range = 0..source.text.len();
+    parse_with(AsPrinted::default(), source, range, limits, &mut Room::default())
+}
+
+/// How many levels may be opened.
+fn depth(limits: &Limits) -> usize {
+    limits.depth.min(MAX_DEPTH)
+}
+
+fn parse_with(
+    as_printed: AsPrinted,
+    source: &Arc<SourceText>,
+    range: Range<usize>,
+    limits: &Limits,
+    room: &mut Room,
+) -> Option<Document> {
     if !is_simple_text(&source.text.as_bytes()[range.clone()]) {
         return None;
     }
@@ -41,10 +63,9 @@ pub(crate) fn parse(
     // Manifests have a node for every seven to ten bytes.
     doc.reserve(range.len() / 8);
     let text = &source.text[..range.end];
-    let depth = limits.depth.min(MAX_DEPTH);
+    let depth = depth(limits);
     let (at, bytes) = (range.start, text.as_bytes());
     let seen = (usize::MAX, Start { at, column: 0 });
-    let as_printed = AsPrinted::of(&range, depth);
     let mut parser = Parser { text, bytes, at, doc, depth, seen, as_printed };
     let first = parser.skip_start()?;
     let root = parser.node(first, -1)?;

@@ -23,6 +23,7 @@ const LEAST_PART: usize = 256;
 const LEAST_DEPTH: usize = 3;
 
 /// What has been found out about the text so far.
+#[derive(Default)]
 pub(super) struct AsPrinted {
     /// How many levels may be open where a part begins; `None` where nothing is looked for.
     depth: Option<usize>,
@@ -49,9 +50,12 @@ impl Parser<'_> {
     /// A key, to whose colon `at` has come, and the one before it.
     #[inline]
     pub(super) fn note_key(&mut self, before: Option<NodeId>, key: NodeId) {
-        if self.as_printed.depth.is_none() {
-            return;
+        if self.as_printed.depth.is_some() {
+            self.look_at_key(before, key);
         }
+    }
+
+    fn look_at_key(&mut self, before: Option<NodeId>, key: NodeId) {
         let (doc, at) = (&self.doc, self.doc.offset(key).unwrap_or(self.at));
         let text = doc.bytes(key);
         let is_as_printed = doc.is_word(key)
@@ -66,10 +70,13 @@ impl Parser<'_> {
     /// A value that has been read, the last byte of whose colon is before `behind`, in a mapping at column `indent`.
     #[inline]
     pub(super) fn note_value(&mut self, value: NodeId, behind: usize, indent: isize) {
-        if self.as_printed.depth.is_some()
-            && self.as_printed.odd <= behind
-            && !self.is_printed_as_read(value, behind, indent)
-        {
+        if self.as_printed.depth.is_some() {
+            self.look_at_value(value, behind, indent);
+        }
+    }
+
+    fn look_at_value(&mut self, value: NodeId, behind: usize, indent: isize) {
+        if self.as_printed.odd <= behind && !self.is_printed_as_read(value, behind, indent) {
             self.note_odd(behind);
         }
     }
@@ -77,9 +84,15 @@ impl Parser<'_> {
     /// As [`note_value`](Self::note_value), of an item behind its dash.
     #[inline]
     pub(super) fn note_item(&mut self, item: NodeId, behind: usize, indent: isize) {
+        if self.as_printed.depth.is_some() {
+            self.look_at_item(item, behind, indent);
+        }
+    }
+
+    fn look_at_item(&mut self, item: NodeId, behind: usize, indent: isize) {
         let is_block = !self.doc.is_scalar(item) && !self.doc.is_flow(item);
         if !is_block {
-            self.note_value(item, behind, indent);
+            self.look_at_value(item, behind, indent);
         } else if self.doc.offset(item) != Some(behind + 1) {
             self.note_odd(behind);
         }

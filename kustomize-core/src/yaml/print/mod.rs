@@ -197,8 +197,14 @@ impl<'o> Printer<'o> {
 
     /// Text that is written as it is.
     pub(crate) fn word(&mut self, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
+        self.word_of(text, text.len());
+    }
+
+    /// The same for the first `len` bytes of a text, to which it doesn't matter what is behind them.
+    pub(crate) fn word_of(&mut self, text: &[u8], len: usize) {
         self.space();
-        append(self.out, text.as_ref());
+        append(self.out, text, len);
         self.whitespace = false;
         self.indention = false;
     }
