@@ -60,8 +60,8 @@ fn parse_with(
         return None;
     }
     let mut doc = Document::in_room(Arc::clone(source), room);
-    // Manifests have a node for every seven to ten bytes.
-    doc.reserve(range.len() / 8);
+    // Manifests have a node for every seven to ten bytes, large ones fewer: they are deep, or have much text.
+    doc.reserve(range.len() / if range.len() < LARGE { 8 } else { 20 });
     let text = &source.text[..range.end];
     let depth = depth(limits);
     let (at, bytes) = (range.start, text.as_bytes());
@@ -76,6 +76,9 @@ fn parse_with(
     parser.doc.leave_room(room);
     Some(parser.doc)
 }
+
+/// From how many bytes on a document is large.
+const LARGE: usize = 1 << 16;
 
 /// How many bytes are looked at together.
 const BLOCK: usize = 128;
