@@ -11,8 +11,8 @@ fn render(manifest: &[u8]) -> Option<String> {
 }
 
 fn is_comment_allowed_before(manifest: &[u8]) -> bool {
-    // A byte order mark and directives stand at the beginning.
-    !manifest.starts_with(b"\xEF\xBB\xBF") && !manifest.contains(&b'%')
+    // Byte order marks and directives stand at the beginning.
+    !matches!(manifest.first(), Some(0xEF | 0xFE | 0xFF)) && !manifest.contains(&b'%')
 }
 
 fuzz_target!(|manifest: &[u8]| {
