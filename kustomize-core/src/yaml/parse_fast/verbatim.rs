@@ -110,7 +110,7 @@ impl Parser<'_> {
             return is_on_line(doc.bytes(value).len());
         }
         if doc.style(value) == Style::Literal {
-            return print::is_lines(doc.text(value));
+            return doc.offset(value) == Some(behind + 1) && print::is_lines(doc.text(value));
         }
         let Some((b'\n', text)) = self.bytes[behind..self.at].split_last() else { return false };
         let line = memrchr(b'\n', &self.bytes[..behind]).map_or(0, |line_feed| line_feed + 1);

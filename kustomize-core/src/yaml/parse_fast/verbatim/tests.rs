@@ -94,6 +94,75 @@ fn write(doc: &mut Document, at: Index, text: &str) {
     }
 }
 
+/// Whether a field among others that are printed as they stand leaves them so; it has to be printed as it is anyway.
+fn is_copied(field: &str) -> bool {
+    let (pad, text) = ("x".repeat(super::LEAST_PART), "y".repeat(super::LEAST_DOCUMENT));
+    let document = format!("a:\n  b:\n    c:\n      a: {pad}\n      {field}\n      zz: b\n  padding: {text}\n");
+    let [fast, full] = both(&document).expect("nothing that the fast parser leaves to the other one");
+    assert_eq!(printed(&fast), printed(&full), "{field}");
+    fast.verbatim_len() > 0
+}
+
+#[test]
+fn a_field_is_copied_if_it_is_printed_as_it_stands() {
+    for field in [
+        "z: x",
+        "z: x y",
+        "z: 12",
+        "z: true",
+        "z: null",
+        "z: \"\"",
+        "z: 'a: b'",
+        "z: \"yes\"",
+        "z: {}",
+        "z: |-\n        a\n\n         b",
+        "z: |\n        a\n        b",
+        "z:\n      - a\n      - - b\n        - c: d\n          e: f",
+        "z:\n        w: z",
+    ] {
+        assert!(is_copied(field), "{field}");
+    }
+    for field in [
+        "z:  x",
+        "z: x ",
+        "z : x",
+        "z: x # c",
+        "# c\n      z: x",
+        "\n      z: x",
+        "z: 'x'",
+        "'z': x",
+        "0: x",
+        "z: 012",
+        "z: 1.50",
+        "z: ~",
+        "z:",
+        "z: yes",
+        "z:\n        x",
+        "z: x\n        y",
+        "z: { }",
+        "z: [a]",
+        "z:  |-\n        a\n        b",
+        "z: |-\n       a\n       b",
+        "z: |- \n        a\n        b",
+        "z: |-\n        a",
+        "z: |-\n        a \n        b",
+        "z: |-\n        a\n    \n        b",
+        "z: |-\n\n        a\n        b",
+        "z: |-\n        a\n        b\n",
+        "z: |+\n        a\n        b\n",
+        "z: >-\n        a\n        b",
+        "z:\n        - a",
+        "z:\n      -  a",
+        "z:\n      -\n        a: b",
+        "z:\n      - |\n         a\n         b",
+        "z:\n         w: z",
+        "z:\n        w: z\n        v: z",
+        "zzz: x",
+    ] {
+        assert!(!is_copied(field), "{field}");
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_printed_as_it_stands_is_copied(value in value()) {
